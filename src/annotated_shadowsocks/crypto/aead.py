@@ -1,0 +1,80 @@
+"""One interface over the AEAD constructions: seal and open, into buffers that the caller owns.
+
+The relay works on two buffers that live as long as the process, so a box here never returns
+octets: it writes them where it is told. ``cryptography`` does exactly that since version 48.
+
+XChaCha20-Poly1305 is not in ``cryptography``; it is ChaCha20-Poly1305 under a subkey that HChaCha20
+makes from the first 16 octets of a 24-octet nonce. HChaCha20 is ChaCha20's block function without
+the final addition, so it can be had from one keystream block by subtracting what was added.
+
+Source: draft-irtf-cfrg-xchacha-03, sections 2.2 and 2.3.
+"""
+
+import struct
+from collections.abc import Callable
+from typing import Protocol
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers import Cipher
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM, ChaCha20Poly1305
+from cryptography.hazmat.primitives.ciphers.algorithms import ChaCha20
+
+__all__ = ["Aead", "AeadFactory", "InvalidTag", "XChaCha20Poly1305", "aes_gcm", "chacha20_poly1305"]
+
+Buffer = bytes | bytearray | memoryview
+
+
+class Aead(Protocol):
+    """Authenticated encryption under one key. ``cryptography``'s classes satisfy it as they are."""
+
+    def encrypt_into(self, nonce: Buffer, data: Buffer, aad: Buffer | None, buf: Buffer) -> int:
+        """Write ciphertext and tag to ``buf``, exactly ``len(data) + 16`` octets long."""
+        ...
+
+    def decrypt_into(self, nonce: Buffer, data: Buffer, aad: Buffer | None, buf: Buffer) -> int:
+        """Write the plaintext to ``buf``, ``len(data) - 16`` long, or raise ``InvalidTag``."""
+        ...
+
+
+#: Makes a box from a key.
+AeadFactory = Callable[[bytes], Aead]
+
+aes_gcm: AeadFactory = AESGCM
+chacha20_poly1305: AeadFactory = ChaCha20Poly1305
+
+# "expand 32-byte k", the four constant words of the ChaCha20 state [RFC8439 §2.3]
+_CONSTANTS = struct.unpack("<4I", b"expand 32-byte k")
+
+
+class XChaCha20Poly1305:
+    """XChaCha20-Poly1305 with 24-octet nonces, on ``cryptography``'s ChaCha20."""
+
+    __slots__ = ("_block",)
+
+    def __init__(self, key: bytes) -> None:
+        self._block = Cipher(ChaCha20(key, bytes(16)), mode=None).encryptor()
+
+    def encrypt_into(self, nonce: Buffer, data: Buffer, aad: Buffer | None, buf: Buffer) -> int:
+        """Seal ``data`` under the subkey that belongs to ``nonce``."""
+        return self._box(nonce).encrypt_into(_short_nonce(nonce), data, aad, buf)
+
+    def decrypt_into(self, nonce: Buffer, data: Buffer, aad: Buffer | None, buf: Buffer) -> int:
+        """Open ``data`` under the subkey that belongs to ``nonce``."""
+        return self._box(nonce).decrypt_into(_short_nonce(nonce), data, aad, buf)
+
+    def _box(self, nonce: Buffer) -> ChaCha20Poly1305:
+        return ChaCha20Poly1305(self._hchacha20(bytes(nonce[:16])))
+
+    def _hchacha20(self, nonce16: bytes) -> bytes:
+        # [draft-irtf-cfrg-xchacha §2.2] the state is constants | key | nonce, and the subkey is
+        # words 0..3 and 12..15 *before* the addition of the input, so subtract the input again.
+        self._block.reset_nonce(nonce16)
+        words = struct.unpack("<16I", self._block.update(bytes(64)))
+        added = _CONSTANTS + struct.unpack("<4I", nonce16)
+        raw = words[:4] + words[12:]
+        return struct.pack("<8I", *((w - a) & 0xFFFFFFFF for w, a in zip(raw, added, strict=True)))
+
+
+def _short_nonce(nonce: Buffer) -> bytes:
+    """Four zero octets and the last eight of the long nonce [draft-irtf-cfrg-xchacha §2.3]."""
+    return bytes(4) + bytes(nonce[16:])

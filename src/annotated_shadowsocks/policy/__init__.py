@@ -1,0 +1,3 @@
+"""policy."""
+
+__all__: list[str] = []

@@ -1,0 +1,3 @@
+"""relay."""
+
+__all__: list[str] = []

@@ -1,0 +1,3 @@
+"""resolver."""
+
+__all__: list[str] = []

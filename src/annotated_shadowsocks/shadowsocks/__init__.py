@@ -1,0 +1,3 @@
+"""shadowsocks."""
+
+__all__: list[str] = []

@@ -1,0 +1,3 @@
+"""socks5."""
+
+__all__: list[str] = []
