@@ -1,0 +1,193 @@
+"""How a connection ends when it does not end by itself: silently, or with a reset.
+
+``silence`` is the one reaction to every bad handshake, whatever was bad about it: no octet is
+sent, what comes is discarded, our FIN follows the client's, or comes at a deadline that counts
+from the accept and depends on nothing the client did. A prober that varies length, content and
+timing sees the same answer each time.
+
+A plain ``close`` would not do: the kernel answers it with FIN when all octets were read and with
+RST when some were not, so it tells how many octets were consumed. Hence: shut down, discard,
+close.
+
+``reset`` tells the other side of a broken relay that it is broken, after the octets it was
+promised: closing with a FIN would pass a truncated stream off as a whole one, and a reset at once
+would take back what the kernel had still to deliver.
+"""
+
+import asyncio
+import fcntl
+import socket
+import struct
+import termios
+
+from .deadlines import DeadlineQueue
+from .poller import ERROR, HANGUP, READ, WRITE, Poller
+
+__all__ = ["Endings"]
+
+#: Octets discarded at once, and the pause after them: a flood is held to 1 MiB/s.
+_GULP = 64 * 1024
+_PAUSE = 1 / 16
+
+#: How long a reset waits for octets that the kernel has not delivered.
+_LAST_WORDS = 1.0
+
+#: How long a refused client may take to close after our FIN.
+_REFUSED = 5.0
+
+_LINGER_NONE = struct.pack("ii", 1, 0)
+
+
+class Endings:
+    """Takes over sockets that are to end; ``silence_seconds`` is how long the silent ones stay."""
+
+    def __init__(
+        self, poller: Poller, loop: asyncio.AbstractEventLoop, silence_seconds: float
+    ) -> None:
+        self.poller = poller
+        self.loop = loop
+        self.silence_seconds = silence_seconds
+        self.last_words: DeadlineQueue[_Reset] = DeadlineQueue(loop, _LAST_WORDS, _Reset.close)
+        self._all: set[_Silence | _Reset] = set()
+
+    def __len__(self) -> int:
+        return len(self._all)
+
+    def silence(self, sock: socket.socket, accepted_at: float | None = None) -> None:
+        """End ``sock`` as if nobody were there; the deadline counts from ``accepted_at`` or now."""
+        start = self.loop.time() if accepted_at is None else accepted_at
+        self._all.add(_Silence(self, sock, start + self.silence_seconds))
+
+    def refuse(self, sock: socket.socket) -> None:
+        """FIN at once: an authentic client may know that its request cannot be served."""
+        try:
+            sock.shutdown(socket.SHUT_WR)
+        except OSError:
+            self.poller.close(sock)
+            return
+        self._all.add(_Silence(self, sock, self.loop.time() + _REFUSED))
+
+    def reset(self, sock: socket.socket, pending: bytes | memoryview = b"") -> None:
+        """Deliver ``pending`` and what the kernel still holds, then RST; within a second."""
+        self._all.add(_Reset(self, sock, pending))
+
+    def gone(self, ending: "_Silence | _Reset") -> None:
+        """``ending`` has closed its socket."""
+        self._all.discard(ending)
+
+    def close_all(self) -> None:
+        """End now what is still ending."""
+        for ending in list(self._all):
+            ending.close()
+        self.last_words.clear()
+
+
+class _Silence:
+    __slots__ = ("_endings", "_sock", "_timer", "_unpause")
+
+    def __init__(self, endings: Endings, sock: socket.socket, due: float) -> None:
+        self._endings = endings
+        self._sock = sock
+        self._timer = endings.loop.call_at(due, self.close)
+        self._unpause: asyncio.TimerHandle | None = None
+        endings.poller.watch(sock, READ, self)
+
+    def ready(self, events: int) -> None:
+        count = self._discard(_GULP)
+        if count == 0:
+            self._leave()
+        elif count == _GULP:
+            self._endings.poller.forget(self._sock)
+            self._unpause = self._endings.loop.call_later(_PAUSE, self._resume)
+
+    def abandon(self, error: Exception) -> None:
+        self._leave()
+
+    def close(self) -> None:
+        """The deadline: FIN, and nothing unread that would turn it into a RST."""
+        try:
+            self._sock.shutdown(socket.SHUT_WR)
+            while (self._discard(_GULP) or 0) > 0:
+                pass
+        except OSError:
+            pass
+        self._leave()
+
+    def _discard(self, size: int) -> int | None:
+        """Octets discarded; 0 at EOF or after an error, None where there are none."""
+        try:
+            # [linux tcp_recvmsg_locked] MSG_TRUNC drops octets from the queue, uncopied
+            return self._sock.recv_into(
+                self._endings.poller.scratch.inbound, size, socket.MSG_TRUNC
+            )
+        except BlockingIOError:
+            return None
+        except OSError:
+            return 0
+
+    def _resume(self) -> None:
+        self._unpause = None
+        self._endings.poller.watch(self._sock, READ, self)
+
+    def _leave(self) -> None:
+        self._timer.cancel()
+        if self._unpause is not None:
+            self._unpause.cancel()
+        self._endings.poller.close(self._sock)
+        self._endings.gone(self)
+
+
+class _Reset:
+    __slots__ = ("_endings", "_pending", "_sock")
+
+    def __init__(self, endings: Endings, sock: socket.socket, pending: bytes | memoryview) -> None:
+        self._endings = endings
+        self._sock = sock
+        self._pending = pending
+        endings.last_words.add(self)
+        endings.poller.watch(sock, WRITE if pending else 0, self)
+        if not pending:
+            self._close_when_delivered()
+
+    def ready(self, events: int) -> None:
+        if events & (ERROR | HANGUP):
+            self.close()
+            return
+        try:
+            sent = self._sock.send(self._pending)
+        except BlockingIOError:
+            return
+        except OSError:
+            self.close()
+            return
+        self._pending = self._pending[sent:]
+        if not self._pending:
+            self._endings.poller.watch(self._sock, 0, self)
+            self._close_when_delivered()
+
+    def abandon(self, error: Exception) -> None:
+        self.close()
+
+    def _close_when_delivered(self) -> None:
+        # Otherwise the deadline closes: the kernel tells nobody when its send queue runs empty.
+        if _unsent(self._sock) == 0:
+            self.close()
+
+    def close(self) -> None:
+        """RST, whatever is undelivered by now."""
+        try:
+            self._sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _LINGER_NONE)
+        except OSError:
+            pass
+        self._endings.last_words.discard(self)
+        self._endings.poller.close(self._sock)
+        self._endings.gone(self)
+
+
+def _unsent(sock: socket.socket) -> int:
+    """Octets that the kernel holds for the peer and the peer has not acknowledged."""
+    try:
+        # [linux SIOCOUTQ] has the number of TIOCOUTQ
+        return int(struct.unpack("i", fcntl.ioctl(sock, termios.TIOCOUTQ, bytes(4)))[0])
+    except OSError:
+        return 0

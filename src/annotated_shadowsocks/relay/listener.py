@@ -1,0 +1,142 @@
+"""Our accept loop: a bounded batch for each wake-up, and a pause where descriptors have run out.
+
+When accept(2) fails for want of descriptors or memory, the connection stays in the accept queue
+and the listener stays readable. Trying again at once burns a processor; sleeping a second lets
+the queue overflow. So the listener stops being watched for at most ``_PAUSE`` seconds, and is
+watched again as soon as this process frees a descriptor, which is the only event that can help.
+"""
+
+import asyncio
+import errno
+import logging
+import socket
+from collections.abc import Callable
+
+from .poller import READ, Poller
+from .sockets import accept_queue
+
+__all__ = ["Accepted", "Listener"]
+
+#: Accepts for each wake-up: enough to empty a burst, few enough that established flows go on.
+_BATCH = 64
+
+_PAUSE = 0.1
+
+#: Nothing to accept with: wait until something is freed [accept(2)].
+_EXHAUSTED = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
+
+#: The connection died in the queue, or the network reported an error about it: take the next.
+#: Linux passes pending network errors of the new socket on through accept(2).
+_PASSING = {
+    errno.ECONNABORTED,
+    errno.EINTR,
+    errno.EPROTO,
+    errno.EPERM,
+    errno.ENETDOWN,
+    errno.ENOPROTOOPT,
+    errno.EHOSTDOWN,
+    errno.EHOSTUNREACH,
+    errno.EOPNOTSUPP,
+    errno.ENETUNREACH,
+    errno.ETIMEDOUT,
+}
+
+#: Takes a non-blocking socket and the peer's address.
+Accepted = Callable[[socket.socket, tuple[str, int]], None]
+
+_log = logging.getLogger(__name__)
+
+
+class Listener:
+    """Accepts from ``sock``, which listens, and gives each connection to ``accepted``."""
+
+    def __init__(
+        self,
+        poller: Poller,
+        loop: asyncio.AbstractEventLoop,
+        sock: socket.socket,
+        accepted: Accepted,
+    ) -> None:
+        self.sock = sock
+        #: Connections accepted; pauses for want of descriptors or memory.
+        self.count = 0
+        self.pauses = 0
+        self._poller = poller
+        self._loop = loop
+        self._accepted = accepted
+        self._paused: asyncio.TimerHandle | None = None
+        self._next_log = 0.0
+        poller.watch(sock, READ, self)
+
+    def __str__(self) -> str:
+        """``listening on HOST:PORT, accept queue depth/limit``."""
+        host, port = self.sock.getsockname()[:2]
+        name = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+        queue = accept_queue(self.sock)
+        return f"{name} accept_queue {queue[0]}/{queue[1]}" if queue else name
+
+    def ready(self, events: int) -> None:
+        """See ``Watcher.ready``."""
+        accept = self.sock.accept
+        for _ in range(_BATCH):
+            try:
+                sock, address = accept()
+            except BlockingIOError:
+                return
+            except OSError as error:
+                if error.errno in _EXHAUSTED:
+                    self._pause(error)
+                    return
+                if error.errno in _PASSING:
+                    continue
+                raise
+            self.count += 1
+            sock.setblocking(False)
+            try:
+                self._accepted(sock, address)
+            except Exception as error:  # noqa: BLE001
+                # One connection's trouble is not the listener's.
+                _log.error("internal error, connection abandoned: %r", error)
+                _log.debug("details", exc_info=error)
+                self._poller.close(sock)
+
+    def abandon(self, error: Exception) -> None:
+        """See ``Watcher.abandon``: a listener is not given up; it pauses like one out of memory."""
+        self._pause(error)
+
+    def close(self) -> None:
+        """Stop accepting and close the socket; connections still in the queue are reset."""
+        self.stop()
+        self._poller.close(self.sock)
+
+    def stop(self) -> None:
+        """Stop accepting, and leave the socket open: another process shares its queue."""
+        self._unpause()
+        self._poller.forget(self.sock)
+
+    def _pause(self, error: Exception) -> None:
+        if self._paused is not None:
+            return
+        self.pauses += 1
+        self._poller.forget(self.sock)
+        self._paused = self._loop.call_later(_PAUSE, self._resume)
+        self._poller.on_freed.append(self._resume)
+        now = self._loop.time()
+        if now >= self._next_log:
+            self._next_log = now + 1.0
+            _log.warning(
+                "cannot accept on %s: %s; %d pauses so far; raise 'nofile'",
+                self,
+                error,
+                self.pauses,
+            )
+
+    def _resume(self) -> None:
+        self._unpause()
+        self._poller.watch(self.sock, READ, self)
+
+    def _unpause(self) -> None:
+        if self._paused is not None:
+            self._paused.cancel()
+            self._paused = None
+            self._poller.on_freed.remove(self._resume)

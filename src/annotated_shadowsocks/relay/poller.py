@@ -1,0 +1,240 @@
+"""Readiness for thousands of sockets behind one registration in the event loop.
+
+The relay lives inside an asyncio loop, because signals, timers and names live there. But
+``loop.add_reader`` builds a handle, copies a context and queues a callback for each event of each
+socket. An epoll descriptor is itself pollable, so the loop watches exactly one descriptor, ours,
+and we hand each event to its watcher with one dictionary look-up. It behaves the same under
+asyncio and uvloop, and a watched socket costs a dictionary entry instead of a handle.
+
+Where epoll does not exist, ``LoopPoller`` keeps the same promises with ``add_reader``.
+
+A socket is closed through its poller, and only after the batch of events in hand: otherwise an
+accept in the same batch could be given the same descriptor number and receive a stranger's event.
+"""
+
+import asyncio
+import logging
+import select
+import socket
+from collections.abc import Callable
+from typing import Protocol
+
+__all__ = [
+    "ERROR",
+    "HANGUP",
+    "READ",
+    "WRITE",
+    "EpollPoller",
+    "LoopPoller",
+    "Poller",
+    "Scratch",
+    "Watcher",
+    "new_poller",
+]
+
+READ = 0x001
+WRITE = 0x004
+ERROR = 0x008
+HANGUP = 0x010
+
+#: Events taken from the kernel at once, and how often before other work of the loop has its turn.
+_BATCH = 256
+_ROUNDS = 4
+
+_log = logging.getLogger(__name__)
+
+
+class Watcher(Protocol):
+    """Whoever owns a watched socket."""
+
+    def ready(self, events: int) -> None:
+        """The socket has ``events``; may be spurious, so reads and writes must be non-blocking."""
+        ...
+
+    def abandon(self, error: Exception) -> None:
+        """``ready`` raised: give up this connection, and only this one."""
+        ...
+
+
+class Scratch:
+    """The two buffers that all connections of one loop share, a received and a converted one."""
+
+    __slots__ = ("inbound", "outbound")
+
+    #: Octets in hand for one direction at any time: received, converted or waiting to be sent.
+    LIMIT = 64 * 1024
+
+    def __init__(self) -> None:
+        self.inbound = memoryview(bytearray(self.LIMIT))
+        # Sealing makes octets longer: a salt, an address and four chunks' lengths and tags.
+        self.outbound = memoryview(bytearray(self.LIMIT + 1024))
+
+
+class Poller:
+    """What both pollers have in common: the table of watchers, deferred closing, the scratch."""
+
+    def __init__(self) -> None:
+        self.scratch = Scratch()
+        #: Called after descriptors were closed: a listener that ran out of them may go on.
+        self.on_freed: list[Callable[[], None]] = []
+        self._watchers: dict[int, Watcher] = {}
+        self._closing: list[socket.socket] = []
+        self._dispatching = False
+
+    def __len__(self) -> int:
+        return len(self._watchers)
+
+    def watch(self, sock: socket.socket, events: int, watcher: Watcher) -> None:
+        """Tell ``watcher`` about ``events`` of ``sock``; replaces an earlier watcher of it.
+
+        With no events, errors and hang-ups are still told where the system can.
+        """
+        raise NotImplementedError
+
+    def change(self, fd: int, events: int) -> None:
+        """Replace the events of interest of a watched descriptor."""
+        raise NotImplementedError
+
+    def forget(self, sock: socket.socket) -> None:
+        """Stop watching, without closing; an unwatched socket may be forgotten again."""
+        raise NotImplementedError
+
+    def stop(self) -> None:
+        """Leave the event loop. Sockets that are still watched are their owners' to close."""
+        raise NotImplementedError
+
+    def close(self, sock: socket.socket) -> None:
+        """Stop watching and close, at once or after the batch in hand."""
+        self.forget(sock)
+        self._closing.append(sock)
+        if not self._dispatching:
+            self._sweep()
+
+    def _tell(self, fd: int, events: int) -> None:
+        watcher = self._watchers.get(fd)
+        if watcher is None:
+            return
+        try:
+            watcher.ready(events)
+        except Exception as error:  # noqa: BLE001
+            # The boundary: whatever went wrong ends one connection and not the loop.
+            _log.error("internal error, connection abandoned: %r", error)
+            _log.debug("details", exc_info=error)
+            watcher.abandon(error)
+
+    def _sweep(self) -> None:
+        if not self._closing:
+            return
+        closing, self._closing = self._closing, []
+        for sock in closing:
+            sock.close()
+        for resume in list(self.on_freed):
+            resume()
+
+
+class EpollPoller(Poller):
+    """All sockets in one epoll set, and that set's descriptor in the event loop."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        super().__init__()
+        self._loop = loop
+        self._epoll = select.epoll()
+        loop.add_reader(self._epoll.fileno(), self._dispatch)
+
+    def watch(self, sock: socket.socket, events: int, watcher: Watcher) -> None:
+        """See ``Poller.watch``."""
+        fd = sock.fileno()
+        if fd in self._watchers:
+            self._epoll.modify(fd, events)
+        else:
+            self._epoll.register(fd, events)
+        self._watchers[fd] = watcher
+
+    def change(self, fd: int, events: int) -> None:
+        """See ``Poller.change``."""
+        self._epoll.modify(fd, events)
+
+    def forget(self, sock: socket.socket) -> None:
+        """See ``Poller.forget``."""
+        if self._watchers.pop(sock.fileno(), None) is not None:
+            self._epoll.unregister(sock)
+
+    def stop(self) -> None:
+        """See ``Poller.stop``."""
+        if not self._epoll.closed:
+            self._loop.remove_reader(self._epoll.fileno())
+            self._epoll.close()
+
+    def close(self, sock: socket.socket) -> None:
+        """See ``Poller.close``."""
+        # The kernel forgets a descriptor when its last copy is closed: no call to unregister. The
+        # table must forget it now, because the number may be given out again.
+        self._watchers.pop(sock.fileno(), None)
+        self._closing.append(sock)
+        if not self._dispatching:
+            self._sweep()
+
+    def _dispatch(self) -> None:
+        tell = self._tell
+        self._dispatching = True
+        try:
+            for _ in range(_ROUNDS):
+                ready = self._epoll.poll(0, _BATCH)
+                for fd, events in ready:
+                    tell(fd, events)
+                if self._closing:
+                    self._sweep()
+                if len(ready) < _BATCH:
+                    break
+        finally:
+            self._dispatching = False
+
+
+class LoopPoller(Poller):
+    """``Poller`` on ``add_reader`` and ``add_writer``, for systems without epoll."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        super().__init__()
+        self._loop = loop
+        self._interest: dict[int, int] = {}
+
+    def watch(self, sock: socket.socket, events: int, watcher: Watcher) -> None:
+        """See ``Poller.watch``."""
+        fd = sock.fileno()
+        self._watchers[fd] = watcher
+        self.change(fd, events)
+
+    def change(self, fd: int, events: int) -> None:
+        """See ``Poller.change``."""
+        before = self._interest.get(fd, 0)
+        self._interest[fd] = events
+        if events & READ and not before & READ:
+            self._loop.add_reader(fd, self._one, fd, READ)
+        elif before & READ and not events & READ:
+            self._loop.remove_reader(fd)
+        if events & WRITE and not before & WRITE:
+            self._loop.add_writer(fd, self._one, fd, WRITE)
+        elif before & WRITE and not events & WRITE:
+            self._loop.remove_writer(fd)
+
+    def forget(self, sock: socket.socket) -> None:
+        """See ``Poller.forget``."""
+        fd = sock.fileno()
+        if self._watchers.pop(fd, None) is not None:
+            self.change(fd, 0)
+            del self._interest[fd]
+
+    def stop(self) -> None:
+        """See ``Poller.stop``."""
+        for fd in list(self._interest):
+            self.change(fd, 0)
+
+    def _one(self, fd: int, events: int) -> None:
+        # The loop's callbacks of one turn are the batch: a reader that was removed in the same
+        # turn is cancelled by the loop, so closing may follow at once.
+        self._tell(fd, events)
+
+
+def new_poller(loop: asyncio.AbstractEventLoop) -> Poller:
+    """The best poller that this system has."""
+    return EpollPoller(loop) if hasattr(select, "epoll") else LoopPoller(loop)

@@ -1,0 +1,133 @@
+"""Opening sockets the way this house wants them, and asking the kernel what it made of that."""
+
+import errno
+import os
+import socket
+import struct
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..endpoint import Endpoint
+from ..errors import ListenError
+
+__all__ = ["SocketOptions", "accept_queue", "open_stream_listeners", "open_udp", "somaxconn"]
+
+_SOMAXCONN = Path("/proc/sys/net/core/somaxconn")
+
+#: tcpi_unacked and tcpi_sacked follow eight octets and four 32-bit fields [linux tcp_info].
+_QUEUE_IN_TCP_INFO = struct.Struct("24x2I")
+
+
+@dataclass(frozen=True, slots=True)
+class SocketOptions:
+    """What a connection's socket is told; ``keep_alive`` is seconds of idleness, 0 for never."""
+
+    no_delay: bool = True
+    keep_alive: int = 60
+    fast_open: bool = False
+
+    def apply(self, sock: socket.socket) -> None:
+        """Set the options; accepted sockets inherit a listener's [linux tcp_create_openreq_child]."""
+        if self.no_delay:
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if self.keep_alive:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+            if hasattr(socket, "TCP_KEEPIDLE"):
+                sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, self.keep_alive)
+                sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, 10)
+
+
+def somaxconn() -> int:
+    """The kernel's bound on every backlog."""
+    try:
+        return int(_SOMAXCONN.read_text())
+    except (OSError, ValueError):
+        return socket.SOMAXCONN
+
+
+def open_stream_listeners(
+    endpoint: Endpoint, backlog: int | None, options: SocketOptions
+) -> list[socket.socket]:
+    """Listening sockets for every address that ``endpoint``'s host stands for, all or none.
+
+    ``backlog`` is the argument of listen(2); None asks for as much as the kernel allows.
+    """
+    asked = somaxconn() if backlog is None else backlog
+    opened: list[socket.socket] = []
+    try:
+        for family, address in _addresses(endpoint, socket.SOCK_STREAM):
+            sock = socket.socket(family, socket.SOCK_STREAM)
+            opened.append(sock)
+            # Lets a restart bind while old connections are in TIME_WAIT; two listeners still clash.
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            _bind(sock, family, address)
+            options.apply(sock)
+            if options.fast_open and hasattr(socket, "TCP_FASTOPEN"):
+                sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_FASTOPEN, asked)
+            sock.listen(asked)
+            sock.setblocking(False)
+    except OSError as error:
+        for sock in opened:
+            sock.close()
+        raise _refused(endpoint, "TCP", error) from error
+    return opened
+
+
+def open_udp(endpoint: Endpoint, share: bool = False) -> list[socket.socket]:
+    """Bound datagram sockets; with ``share``, more may be bound to the same address by us."""
+    opened: list[socket.socket] = []
+    try:
+        for family, address in _addresses(endpoint, socket.SOCK_DGRAM):
+            sock = socket.socket(family, socket.SOCK_DGRAM)
+            opened.append(sock)
+            if share:
+                sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+            _bind(sock, family, address)
+            sock.setblocking(False)
+    except OSError as error:
+        for sock in opened:
+            sock.close()
+        raise _refused(endpoint, "UDP", error) from error
+    return opened
+
+
+def accept_queue(listener: socket.socket) -> tuple[int, int] | None:
+    """(depth, limit) of a listener's accept queue, None where the kernel does not say.
+
+    The limit is the backlog as granted; the queue holds one connection more.
+    """
+    try:
+        info = listener.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 104)
+    except (OSError, AttributeError):
+        return None
+    # [linux tcp_get_info] a listener reports its accept queue in these two fields
+    depth, limit = _QUEUE_IN_TCP_INFO.unpack_from(info)
+    return depth, limit
+
+
+def _addresses(endpoint: Endpoint, kind: int) -> list[tuple[int, tuple[str, int]]]:
+    """Address family and (host, port) of each address of ``endpoint``, without repeats."""
+    try:
+        found = socket.getaddrinfo(endpoint.host, endpoint.port, type=kind, flags=socket.AI_PASSIVE)
+    except OSError as error:
+        raise ListenError(str(endpoint), f"unknown host ({error.strerror})") from error
+    pairs = [(family, (str(address[0]), endpoint.port)) for family, _, _, _, address in found]
+    return list(dict.fromkeys(pairs))
+
+
+def _bind(sock: socket.socket, family: int, address: tuple[str, int]) -> None:
+    if family == socket.AF_INET6:
+        # "::" means every address, IPv4's too; any other literal is only itself.
+        sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, int(address[0] != "::"))
+    sock.bind(address)
+
+
+def _refused(endpoint: Endpoint, transport: str, error: OSError) -> ListenError:
+    remedy = {
+        errno.EADDRINUSE: "another program listens there; stop it or choose another port",
+        errno.EACCES: "ports below 1024 need root or CAP_NET_BIND_SERVICE",
+        errno.EADDRNOTAVAIL: "this host has no such address",
+    }.get(error.errno or 0, "")
+    reason = os.strerror(error.errno) if error.errno else str(error)
+    text = f"{reason}; {remedy}" if remedy else reason
+    return ListenError(f"{endpoint} ({transport})", text, error.errno)
