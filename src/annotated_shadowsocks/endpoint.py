@@ -30,17 +30,17 @@ class Endpoint(NamedTuple):
         Raises ``ConfigError`` that names the offending text.
         """
         host, port_text = _split(text)
+        if not host:
+            raise ConfigError("", f"{text!r} has no host", "write it as host:port")
+        if not host.isprintable() or " " in host:
+            raise ConfigError("", f"{host!r} in {text!r} is not a host", "take the spaces out")
         if port_text is None:
             if default_port is None:
-                raise ConfigError("", f"'{text}' has no port", "write it as host:port")
-            port = default_port
-        elif port_text.isascii() and port_text.isdigit() and int(port_text) <= 65535:
-            port = int(port_text)
-        else:
-            raise ConfigError("", f"'{port_text}' in '{text}' is not a port", "use 0 to 65535")
-        if not host:
-            raise ConfigError("", f"'{text}' has no host", "write it as host:port")
-        return cls(host, port)
+                raise ConfigError("", f"{text!r} has no port", "write it as host:port")
+            return cls(host, default_port)
+        if not _is_port(port_text):
+            raise ConfigError("", f"{port_text!r} in {text!r} is not a port", "use 0 to 65535")
+        return cls(host, int(port_text))
 
     @property
     def address(self) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
@@ -52,12 +52,28 @@ class Endpoint(NamedTuple):
 
 
 def _split(text: str) -> tuple[str, str | None]:
+    """Host and port text; whatever has a colon in its host is an IPv6 literal."""
     if text.startswith("["):
         host, bracket, rest = text[1:].partition("]")
-        if not bracket or (rest and not rest.startswith(":")):
-            raise ConfigError("", f"'{text}' is not an address", "write IPv6 as [address]:port")
+        if not (bracket and _is_ipv6(host) and (not rest or rest.startswith(":"))):
+            raise ConfigError("", f"{text!r} is not an address", "write IPv6 as [address]:port")
         return host, rest[1:] if rest else None
     if text.count(":") > 1:
+        if not _is_ipv6(text):
+            raise ConfigError("", f"{text!r} is not an address", "write IPv6 as [address]:port")
         return text, None
     host, colon, port = text.partition(":")
     return host, port if colon else None
+
+
+def _is_ipv6(text: str) -> bool:
+    try:
+        ipaddress.IPv6Address(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _is_port(text: str) -> bool:
+    # The length comes before int(), which refuses a few thousand digits with an error of its own.
+    return text.isascii() and text.isdigit() and len(text) <= 5 and int(text) <= 65535
