@@ -1,3 +1,7 @@
-"""policy."""
+"""What may be done, decided without doing anything.
+
+``special_networks``  the address blocks that are not ordinary destinations, as one table
+``target_filter``     may this literal address be dialled?
+"""
 
 __all__: list[str] = []
