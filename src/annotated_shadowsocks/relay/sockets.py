@@ -27,7 +27,7 @@ class SocketOptions:
     fast_open: bool = False
 
     def apply(self, sock: socket.socket) -> None:
-        """Set the options; accepted sockets inherit a listener's [linux tcp_create_openreq_child]."""
+        """Set the options; a listener's are inherited [linux tcp_create_openreq_child]."""
         if self.no_delay:
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         if self.keep_alive:

@@ -53,6 +53,10 @@ class Codec(Protocol):
         """Take octets from ``src``, write to ``dst``; returns (taken, written)."""
         ...
 
+    def finish(self, dst: memoryview) -> int:
+        """Write to ``dst`` what must still be said before an EOF; returns octets written."""
+        ...
+
 
 class Plain:
     """The codec that changes nothing: for tests, measurements and plain forwarding."""
@@ -66,6 +70,10 @@ class Plain:
         size = len(src)
         dst[:size] = src
         return size, size
+
+    def finish(self, dst: memoryview) -> int:
+        """Nothing to say."""
+        return 0
 
 
 class StreamRelayOwner(Protocol):
@@ -209,10 +217,32 @@ class Leg:
         if self.residue or not self.codec.between_chunks:
             self.relay.broken(self, Truncated("stream ended inside a chunk"))
             return
+        relay, peer = self.relay, self.peer
+        outbound = relay.poller.scratch.outbound
+        made = self.codec.finish(outbound)
+        if made:
+            peer.send(outbound[:made])
+            if relay.over:
+                return
         self.ended = True
+        if self.shut and not peer.pending:
+            # The other direction is finished too: nothing to watch, and closing sends the FIN.
+            relay.finished()
+            return
         self.want(self._events & ~READ)
-        if not self.peer.pending:
-            self.peer.finish()
+        if not peer.pending:
+            peer.finish()
+
+    def push(self, data: bytes) -> None:
+        """Convert and send ``data`` as if it had been read from this socket.
+
+        For octets that arrived before the relay, and for an encoder whose head must not wait any
+        longer (``b""``).
+        """
+        outbound = self.relay.poller.scratch.outbound
+        _, made = self.codec.convert(memoryview(data), outbound)
+        if made:
+            self.peer.send(outbound[:made])
 
     def finish(self) -> None:
         """Everything for this socket was sent: say so with a FIN, or close when all is said."""
@@ -220,7 +250,6 @@ class Leg:
             return
         self.shut = True
         if self.peer.shut:
-            # The other direction is finished too. Closing sends the FIN by itself.
             self.relay.finished()
             return
         try:

@@ -43,14 +43,16 @@ class SaltGuard(Protocol):
 class AeadEncoder:
     """Seals one direction. ``head`` is plain text that joins the first chunk: the address."""
 
-    __slots__ = ("_box", "_counter", "_head", "_nonce_size", "_salt")
+    __slots__ = ("_box", "_counter", "_head", "_nonce_size", "_salt", "salt")
 
     error: RemoteProtocolError | None = None
+    between_chunks = True
 
     def __init__(self, key: MasterKey, salt: bytes, head: bytes = b"") -> None:
         self._box: Aead = key.session(salt)
         self._nonce_size = key.method.nonce_size
         self._counter = 0
+        self.salt = salt
         self._salt = salt
         self._head = head
 
@@ -77,6 +79,10 @@ class AeadEncoder:
             at = end
         self._counter = counter
         return taken, at
+
+    def finish(self, dst: memoryview) -> int:
+        """The head, where no payload ever carried it; a stream without a head may stay unsaid."""
+        return self.convert(memoryview(b""), dst)[1] if self._head else 0
 
     def _open_stream(self, src: memoryview, dst: memoryview) -> tuple[memoryview, int]:
         size = len(self._salt)
@@ -126,6 +132,10 @@ class AeadDecoder:
             self._salt = bytes(src[:used])
             box = self._box = self._key.session(self._salt)
         return self._open_chunks(box, src, used, dst)
+
+    def finish(self, dst: memoryview) -> int:
+        """Nothing: what is not a whole chunk is never given out."""
+        return 0
 
     def _open_chunks(
         self, box: Aead, src: memoryview, used: int, dst: memoryview

@@ -1,0 +1,45 @@
+"""What all services of one process share: the loop, its poller, deadlines, names and randomness."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from ..entropy import Entropy
+from ..relay.dialer import Dialer, Lookup
+from ..relay.endings import Endings
+from ..relay.poller import Poller, new_poller
+from ..relay.sockets import SocketOptions
+from ..shadowsocks.aead_stream import SaltGuard
+from .counters import Counters
+
+__all__ = ["Runtime"]
+
+
+@dataclass(slots=True)
+class Runtime:
+    """Made once in each process, after any fork."""
+
+    loop: asyncio.AbstractEventLoop
+    lookup: Lookup
+    entropy: Entropy
+    #: Remembers the salts of streams, and of packets.
+    stream_salts: SaltGuard
+    packet_salts: SaltGuard
+    handshake_seconds: float = 60.0
+    options: SocketOptions = field(default_factory=SocketOptions)
+    counters: Counters = field(default_factory=Counters)
+    poller: Poller = field(init=False)
+    endings: Endings = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.poller = new_poller(self.loop)
+        self.endings = Endings(self.poller, self.loop, self.handshake_seconds)
+
+    def dialer(self, check: Callable[[str], None] | None) -> Dialer:
+        """A dialer on this runtime; ``check`` refuses literals that must not be reached."""
+        return Dialer(self.poller, self.loop, self.lookup, check, self.options)
+
+    def stop(self) -> None:
+        """End what is still ending and leave the loop."""
+        self.endings.close_all()
+        self.poller.stop()
