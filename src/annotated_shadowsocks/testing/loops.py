@@ -1,0 +1,35 @@
+"""Run a test on each event loop that the package supports."""
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from typing import Any, TypeVar
+
+__all__ = ["LOOPS", "run_on"]
+
+T = TypeVar("T")
+
+#: For ``pytest.mark.parametrize("loop_name", LOOPS)``.
+LOOPS = ("asyncio", "uvloop")
+
+
+def run_on(loop_name: str, main: Callable[[], Coroutine[Any, Any, T]]) -> T:
+    """Run ``main`` to its end on a fresh loop and return what it returns.
+
+    An exception that reached only the loop (from a callback, or from a task that nobody awaits)
+    fails the run: no caller would have seen it.
+    """
+    unseen: list[str] = []
+    with asyncio.Runner(loop_factory=_factory(loop_name)) as runner:
+        runner.get_loop().set_exception_handler(lambda _, context: unseen.append(repr(context)))
+        result = runner.run(main())
+    if unseen:
+        raise AssertionError("the loop caught what nobody else did:\n" + "\n".join(unseen))
+    return result
+
+
+def _factory(loop_name: str) -> Callable[[], asyncio.AbstractEventLoop]:
+    if loop_name == "asyncio":
+        return asyncio.new_event_loop
+    import uvloop
+
+    return uvloop.new_event_loop
