@@ -1,3 +1,17 @@
-"""cli."""
+"""The commands: argv in, an exit code out, talk on stderr and data on stdout.
+
+``main``       the entry points, and the one place where an error becomes an exit code
+``arguments``  parsers made from the table of options
+``files``      configuration files and files of secrets
+``tunnel``     ``sslocal`` and ``ssserver``
+``service``    ``ssservice``: keys and the demonstration
+``url``        ``ssurl``: SIP002 URLs
+``logs``       log lines that a peer cannot forge
+``exits``      the table from errors to exit codes
+``text``       one line of text for a terminal
+
+What a command does not need it does not import: ``--version`` loads neither the cryptographic
+library nor an event loop.
+"""
 
 __all__: list[str] = []

@@ -1,0 +1,116 @@
+"""Document and flags to ``Config``, or every error that was found."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from . import options as o
+from .listeners import local_config, local_sections
+from .model import Config, LocalConfig, LogConfig, ServerConfig
+from .option import Scope
+from .reader import Document
+from .sections import Problems, Section, Setting
+from .servers import server_configs, server_sections
+from .sources import ReadText, Sources
+
+__all__ = ["build"]
+
+
+def build(
+    document: Document,
+    flags: Mapping[str, Setting],
+    program: str,
+    environment: Mapping[str, str],
+    read_text: ReadText,
+) -> Config:
+    """The configuration of ``program``, which is ``sslocal`` or ``ssserver``.
+
+    ``flags`` are settings by the key of their row. ``environment`` answers ``${NAME}`` and
+    ``read_text`` reads files of secrets. One document can serve both ends: what belongs to the
+    other program is checked and left alone.
+
+    Raises the first ``ConfigError``; the further ones are its notes.
+    """
+    sources = Sources(document, Section("command line", flags), environment, read_text)
+    top = sources.read((), Scope.TOP)
+    log = _log(sources, top)
+    # Two passes, so that a value which could not be read is not reported as missing as well.
+    server_list = _server_sections(sources, top, program)
+    local_list = local_sections(sources, top)
+    sources.problems.raise_first()
+    default_mode = "tcp_and_udp" if program == "sslocal" else o.MODE.default
+    servers = [
+        server
+        for section in server_list
+        for server in server_configs(sources, section, default_mode)
+    ]
+    if program != "sslocal":
+        local_list = []
+    listeners = [local_config(sources, section) for section in local_list]
+    _check(sources.problems, document.name, program, servers, listeners)
+    sources.problems.raise_first()
+    whole = sources.flags.over(top)
+    return Config(
+        servers=tuple(servers),
+        locals=tuple(listeners),
+        timeout=whole.get(o.TIMEOUT),
+        udp_timeout=whole.get(o.UDP_TIMEOUT),
+        udp_max_associations=whole.get(o.UDP_MAX_ASSOCIATIONS),
+        no_delay=whole.get(o.NO_DELAY),
+        keep_alive=whole.get(o.KEEP_ALIVE),
+        fast_open=whole.get(o.FAST_OPEN),
+        ipv6_first=whole.get(o.IPV6_FIRST),
+        nofile=whole.get(o.NOFILE),
+        backlog=whole.get(o.BACKLOG),
+        workers=whole.get(o.WORKERS),
+        allow_private_targets=whole.get(o.ALLOW_PRIVATE_TARGETS),
+        dns=whole.get(o.DNS),
+        shutdown_grace=whole.get(o.SHUTDOWN_GRACE),
+        log=log,
+    )
+
+
+def _server_sections(sources: Sources, top: Section, program: str) -> list[Section]:
+    if program == "sslocal":
+        # At this end `mode` says what the local listeners take. What a server takes is said by
+        # its own entry, and is everything where that is silent.
+        sources = replace(sources, flags=sources.flags.without(o.MODE))
+        top = top.without(o.MODE)
+    sections = server_sections(sources, top)
+    if not sections and not sources.problems.errors:
+        remedy = 'add "server", or give -s HOST:PORT'
+        sources.problems.add(sources.document.name, "no server is configured", remedy)
+    return sections
+
+
+def _log(sources: Sources, top: Section) -> LogConfig:
+    whole = sources.flags.over(top)
+    log = top.find(o.LOG)
+    section = sources.read(log.path, Scope.LOG) if log else Section("")
+    shape = section.find(o.LOG_FORMAT)
+    layout = sources.read(shape.path, Scope.LOG_FORMAT) if shape else Section("")
+    said = whole.find(o.VERBOSE)
+    return LogConfig(
+        verbosity=said.value if said else section.get(o.LOG_LEVEL),
+        without_time=sources.flags.over(layout).get(o.LOG_WITHOUT_TIME),
+    )
+
+
+def _check(
+    problems: Problems,
+    name: str,
+    program: str,
+    servers: list[ServerConfig],
+    listeners: list[LocalConfig],
+) -> None:
+    """What only shows when everything is together."""
+    if program == "sslocal":
+        endpoints = [listener.listen for listener in listeners]
+        if not endpoints and not problems.errors:
+            problems.add(name, "every entry of locals is disabled", "enable one")
+        if any(server.endpoint.port == 0 for server in servers):
+            problems.add(name, "a server has port 0", "use 1 to 65535")
+    else:
+        endpoints = [server.endpoint for server in servers]
+    # The kernel would refuse the second one with "address already in use", and blame nobody.
+    for endpoint in {one for one in endpoints if endpoints.count(one) > 1 and one.port}:
+        problems.add(name, f"{endpoint} is configured twice", "remove one of the two")

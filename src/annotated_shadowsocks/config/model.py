@@ -1,0 +1,81 @@
+"""The result: what both programs run from. Frozen, typed, and checked by the time it exists."""
+
+from dataclasses import dataclass
+
+from ..crypto.methods import CipherMethod
+from ..endpoint import Endpoint
+from .secret import Secret
+
+__all__ = ["Config", "LocalConfig", "LogConfig", "ServerConfig", "User"]
+
+
+@dataclass(frozen=True, slots=True)
+class ServerConfig:
+    """One server: where ``ssserver`` listens, or where ``sslocal`` connects."""
+
+    endpoint: Endpoint
+    method: CipherMethod
+    password: Secret
+    tcp: bool = True
+    udp: bool = False
+    timeout: float = 60.0
+    """Seconds from accept in which the handshake must be complete; absolute."""
+    remarks: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class User:
+    """Someone who may use a SOCKS5 listener, by RFC 1929."""
+
+    name: str
+    password: Secret
+
+
+@dataclass(frozen=True, slots=True)
+class LocalConfig:
+    """One place where ``sslocal`` listens for SOCKS5."""
+
+    listen: Endpoint
+    tcp: bool = True
+    udp: bool = False
+    users: tuple[User, ...] = ()
+    """Empty: anyone who can reach the listener."""
+
+
+@dataclass(frozen=True, slots=True)
+class LogConfig:
+    """What is logged."""
+
+    verbosity: int = 0
+    """0 informs, 1 adds details, 2 adds tracebacks."""
+    without_time: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """Everything that the operator decided. ``locals`` is empty for ``ssserver``."""
+
+    servers: tuple[ServerConfig, ...]
+    locals: tuple[LocalConfig, ...] = ()
+    timeout: float = 60.0
+    """Seconds from accept in which a SOCKS5 handshake must be complete; absolute."""
+    udp_timeout: float = 300.0
+    """Seconds of silence after which a UDP association ends."""
+    udp_max_associations: int | None = None
+    """None: as many as the limit of descriptors allows."""
+    no_delay: bool = True
+    keep_alive: int = 60
+    """Seconds between keep-alive probes; 0 for none."""
+    fast_open: bool = False
+    ipv6_first: bool = False
+    nofile: int | None = None
+    """Limit of open descriptors; None: raised as far as allowed."""
+    backlog: int | None = None
+    """The argument of listen(2); None: as much as the kernel allows."""
+    workers: int = 1
+    allow_private_targets: bool = False
+    dns: tuple[Endpoint, ...] = ()
+    """DNS servers; empty: the host's own resolver."""
+    shutdown_grace: float = 30.0
+    """Seconds that open connections may go on after SIGTERM."""
+    log: LogConfig = LogConfig()

@@ -1,0 +1,399 @@
+"""The one table of options. Parsers, help texts, error hints and reference pages are made from it.
+
+A row is a setting: the key in a document and the other names that peers have for it, the shape of
+its value, its default, and a column of flags for each dialect. The dialects exist because the
+peers disagree: ``-u`` adds UDP in libev and leaves nothing but UDP in rust, and ``-U`` is the other
+way round. The other half of the table, keys and flags that peers have and this program has not,
+is ``foreign``.
+
+Flags stand over the document: one replaces what the document says, wherever it says it.
+"""
+
+from typing import Any
+
+from ..endpoint import Endpoint
+from ..shadowsocks import uri
+from ..shadowsocks.uri import ServerUri
+from . import kinds
+from .foreign import FOREIGN
+from .option import CommandFlag, Option, Scope, flag
+from .secret import Secret
+
+__all__ = [
+    "ALLOW_PRIVATE_TARGETS",
+    "BACKLOG",
+    "CONFIG",
+    "DISABLED",
+    "DNS",
+    "FAST_OPEN",
+    "IPV6_FIRST",
+    "KEEP_ALIVE",
+    "LOCALS",
+    "LOCAL_ADDRESS",
+    "LOCAL_PORT",
+    "LOG",
+    "LOG_FORMAT",
+    "LOG_LEVEL",
+    "LOG_WITHOUT_TIME",
+    "METHOD",
+    "MODE",
+    "NOFILE",
+    "NO_DELAY",
+    "OPTIONS",
+    "PASSWORD",
+    "PASSWORD_FILE",
+    "PORT_PASSWORD",
+    "PROTOCOL",
+    "REMARKS",
+    "SERVER",
+    "SERVERS",
+    "SERVER_PORT",
+    "SERVER_URL",
+    "SHUTDOWN_GRACE",
+    "SOCKS5_AUTH_CONFIG_PATH",
+    "TIMEOUT",
+    "UDP_MAX_ASSOCIATIONS",
+    "UDP_TIMEOUT",
+    "VERBOSE",
+    "WORKERS",
+    "by_name",
+    "flags_of",
+]
+
+_LIBEV_BUT_MANAGER = "ss-local ss-server ss-redir ss-tunnel"
+_BOTH = "sslocal ssserver"
+_TOP, _SERVER, _LOCAL = Scope.TOP, Scope.SERVER, Scope.LOCAL
+_EVERYWHERE = _TOP | _SERVER | _LOCAL
+_LIBEV = f"{_LIBEV_BUT_MANAGER} ss-manager"
+
+CONFIG: Option[str | None] = Option(
+    "config",
+    kinds.text,
+    None,
+    "read settings from this file",
+    Scope.COMMAND_LINE,
+    rust=(flag("-c --config", _BOTH, "FILE"),),
+    libev=(flag("-c", _LIBEV, "FILE"),),
+)
+
+# --- a server, and how to reach it ---
+
+SERVER: Option[tuple[kinds.HostPort, ...]] = Option(
+    "server",
+    kinds.host_ports,
+    (),
+    "where ssserver listens, where sslocal connects; a list in the file is several servers",
+    _TOP | _SERVER,
+    ("address",),
+    rust=(flag("-s --server-addr", _BOTH, "HOST:PORT"),),
+    libev=(flag("-s", _LIBEV, "HOST"),),
+)
+SERVER_PORT: Option[tuple[int, ...]] = Option(
+    "server_port",
+    kinds.ports,
+    (uri.DEFAULT_PORT,),
+    "the server's port, where server has none",
+    _TOP | _SERVER,
+    ("port",),
+    libev=(flag("-p", _LIBEV_BUT_MANAGER, "PORT"),),
+    own=(flag("-p", _BOTH, "PORT"),),
+)
+SERVER_URL: Option[ServerUri | None] = Option(
+    "server_url",
+    kinds.link,
+    None,
+    "the server as a SIP002 URL",
+    Scope.COMMAND_LINE,
+    rust=(flag("--server-url", "sslocal", "URL"),),
+)
+PASSWORD: Option[Secret | None] = Option(
+    "password",
+    kinds.secret,
+    None,
+    "the password; ${NAME} is taken from the environment",
+    _TOP | _SERVER,
+    rust=(flag("-k --password", _BOTH, "PASSWORD"),),
+    libev=(flag("-k --password", _LIBEV, "PASSWORD"),),
+)
+PASSWORD_FILE: Option[str | None] = Option(
+    "password_file",
+    kinds.text,
+    None,
+    "a file, readable by its owner alone, whose first line is the password",
+    _TOP | _SERVER,
+    own=(flag("--password-file", takes="FILE"),),
+)
+METHOD: Option[Any] = Option(
+    "method",
+    kinds.cipher_method,
+    None,
+    "the cipher method, the same on both sides",
+    _TOP | _SERVER,
+    rust=(flag("-m --encrypt-method", _BOTH, "METHOD"),),
+    libev=(flag("-m", _LIBEV, "METHOD"),),
+)
+REMARKS: Option[str] = Option(
+    "remarks", kinds.remark, "", "a name for people; the tag of a URL", _TOP | _SERVER, ("name",)
+)
+PORT_PASSWORD: Option[dict[int, Secret]] = Option(
+    "port_password",
+    kinds.port_passwords,
+    {},
+    "several servers on one address, an object from port to password; replaces server_port",
+)
+SERVERS: Option[list[dict[str, object]]] = Option(
+    "servers",
+    kinds.objects,
+    [],
+    "several servers; keys that one lacks are taken from the top level",
+    aliases=("shadowsocks",),
+)
+DISABLED: Option[bool] = Option(
+    "disabled", kinds.boolean, False, "leave this one out", _SERVER | _LOCAL
+)
+
+# --- where sslocal listens ---
+
+LOCAL_ADDRESS: Option[kinds.HostPort] = Option(
+    "local_address",
+    kinds.host_port,
+    kinds.HostPort("127.0.0.1", None),
+    "where sslocal listens for SOCKS5",
+    _TOP | _LOCAL,
+    rust=(flag("-b --local-addr", "sslocal", "HOST:PORT"),),
+    libev=(flag("-b", "ss-local ss-redir ss-tunnel", "HOST"),),
+)
+LOCAL_PORT: Option[int] = Option(
+    "local_port",
+    kinds.port,
+    # [RFC1928 §3] the SOCKS service is conventionally on TCP port 1080
+    1080,
+    "the port there, where local_address names none",
+    _TOP | _LOCAL,
+    libev=(flag("-l", _LIBEV, "PORT"),),
+    own=(flag("-l", "sslocal", "PORT"),),
+)
+LOCALS: Option[list[dict[str, object]]] = Option(
+    "locals",
+    kinds.objects,
+    [],
+    "several places where sslocal listens; keys that one lacks are taken from the top level",
+)
+PROTOCOL: Option[str] = Option(
+    "protocol",
+    kinds.choice("socks"),
+    "socks",
+    "what sslocal speaks there",
+    _TOP | _LOCAL,
+    rust=(flag("--protocol", "sslocal", "PROTOCOL"),),
+)
+SOCKS5_AUTH_CONFIG_PATH: Option[str | None] = Option(
+    "socks5_auth_config_path",
+    kinds.text,
+    None,
+    'a file of SOCKS5 users, {"password": {"users": [{"user_name": …, "password": …}]}}',
+    _TOP | _LOCAL,
+)
+
+# --- what is relayed, and for how long ---
+
+MODE: Option[str] = Option(
+    "mode",
+    kinds.choice("tcp_only", "tcp_and_udp", "udp_only"),
+    "tcp_only",
+    "what is relayed",
+    _EVERYWHERE,
+    rust=(
+        flag("-u", _BOTH, means="udp_only"),
+        flag("-U", _BOTH, means="tcp_and_udp"),
+    ),
+    libev=(
+        flag("-u", _LIBEV, means="tcp_and_udp"),
+        flag("-U", _LIBEV, means="udp_only"),
+    ),
+)
+# The peers' `timeout` is an idle timeout in one, a connect timeout in another. Here it is the one
+# that security needs: absolute, from accept, and not restarted by octets that trickle in.
+TIMEOUT: Option[float] = Option(
+    "timeout",
+    kinds.seconds(0.001),
+    60.0,
+    "seconds from accept in which a handshake must be complete",
+    _TOP | _SERVER,
+    rust=(flag("--timeout", _BOTH, "SECONDS"),),
+    libev=(flag("-t", _LIBEV, "SECONDS"),),
+    own=(flag("-t", _BOTH, "SECONDS"),),
+)
+UDP_TIMEOUT: Option[float] = Option(
+    "udp_timeout",
+    kinds.seconds(0.001),
+    # [RFC4787 §4.3] REQ-5: five minutes or more is recommended for a UDP mapping
+    300.0,
+    "seconds of silence after which a UDP association ends",
+    rust=(flag("--udp-timeout", _BOTH, "SECONDS"),),
+)
+UDP_MAX_ASSOCIATIONS: Option[int | None] = Option(
+    "udp_max_associations",
+    kinds.integer(1, 1 << 24),
+    None,
+    "UDP associations at a time; by default as many as descriptors allow",
+    rust=(flag("--udp-max-associations", _BOTH, "N"),),
+)
+NO_DELAY: Option[bool] = Option(
+    "no_delay",
+    kinds.boolean,
+    True,
+    "send small segments at once (TCP_NODELAY)",
+    rust=(flag("--tcp-no-delay --no-delay", _BOTH),),
+    libev=(flag("--no-delay", _LIBEV),),
+)
+KEEP_ALIVE: Option[int] = Option(
+    "keep_alive",
+    kinds.integer(0, 32767),
+    60,
+    "seconds between TCP keep-alive probes; 0 sends none",
+    rust=(flag("--tcp-keep-alive", _BOTH, "SECONDS"),),
+)
+FAST_OPEN: Option[bool] = Option(
+    "fast_open",
+    kinds.boolean,
+    False,
+    "use TCP Fast Open",
+    rust=(flag("--tcp-fast-open --fast-open", _BOTH),),
+    libev=(flag("--fast-open", _LIBEV),),
+)
+IPV6_FIRST: Option[bool] = Option(
+    "ipv6_first",
+    kinds.boolean,
+    False,
+    "prefer IPv6 addresses of a name",
+    aliases=("prefer_ipv6",),
+    rust=(flag("-6", _BOTH),),
+    libev=(flag("-6", _LIBEV),),
+)
+DNS: Option[tuple[Endpoint, ...]] = Option(
+    "dns",
+    kinds.resolvers,
+    (),
+    "DNS servers, joined by commas or a list; system is what the host uses",
+    aliases=("nameserver", "dns_server"),
+    rust=(flag("--dns", _BOTH, "ADDRESSES"),),
+    libev=(flag("-d", "ss-server ss-manager", "ADDRESSES"),),
+)
+ALLOW_PRIVATE_TARGETS: Option[bool] = Option(
+    "allow_private_targets",
+    kinds.boolean,
+    False,
+    "let ssserver connect to loopback, private and other non-global addresses",
+    own=(flag("--allow-private-targets", "ssserver"),),
+)
+
+# --- the process ---
+
+BACKLOG: Option[int | None] = Option(
+    "backlog",
+    kinds.backlog,
+    None,
+    "the argument of listen(2); auto, the default, is as much as the kernel allows",
+    own=(flag("--backlog", takes="N"),),
+)
+NOFILE: Option[int | None] = Option(
+    "nofile",
+    kinds.integer(64, 1 << 30),
+    None,
+    "limit of open descriptors; by default raised as far as allowed",
+    rust=(flag("-n --nofile", _BOTH, "N"),),
+    libev=(flag("-n", _LIBEV, "N"),),
+)
+WORKERS: Option[int] = Option(
+    "workers",
+    kinds.integer(1, 1024),
+    1,
+    "processes that share the listening sockets",
+    rust=(
+        flag("--worker-threads", _BOTH, "N"),
+        flag("--single-threaded", _BOTH, means=1),
+    ),
+    own=(flag("--workers", takes="N"),),
+)
+SHUTDOWN_GRACE: Option[float] = Option(
+    "shutdown_grace",
+    kinds.seconds(),
+    30.0,
+    "seconds that open connections may go on after SIGTERM",
+    own=(flag("--shutdown-grace", takes="SECONDS"),),
+)
+VERBOSE: Option[int] = Option(
+    "verbose",
+    kinds.verbosity,
+    0,
+    "log more; twice adds tracebacks",
+    rust=(flag("-v", _BOTH),),
+    libev=(flag("-v", _LIBEV),),
+)
+LOG: Option[dict[str, object]] = Option(
+    "log", kinds.object_, {}, "what is logged: an object with level and format"
+)
+LOG_LEVEL: Option[int] = Option("level", kinds.verbosity, 0, "the same as verbose", Scope.LOG)
+LOG_FORMAT: Option[dict[str, object]] = Option(
+    "format", kinds.object_, {}, "how it is logged: an object with without_time", Scope.LOG
+)
+LOG_WITHOUT_TIME: Option[bool] = Option(
+    "without_time",
+    kinds.boolean,
+    False,
+    "leave the time out of log lines, where the journal adds its own",
+    Scope.LOG_FORMAT,
+    rust=(flag("--log-without-time", _BOTH),),
+)
+
+_SUPPORTED: tuple[Option[Any], ...] = (
+    CONFIG,
+    SERVER,
+    SERVER_PORT,
+    SERVER_URL,
+    PASSWORD,
+    PASSWORD_FILE,
+    METHOD,
+    REMARKS,
+    PORT_PASSWORD,
+    SERVERS,
+    DISABLED,
+    LOCAL_ADDRESS,
+    LOCAL_PORT,
+    LOCALS,
+    PROTOCOL,
+    SOCKS5_AUTH_CONFIG_PATH,
+    MODE,
+    TIMEOUT,
+    UDP_TIMEOUT,
+    UDP_MAX_ASSOCIATIONS,
+    NO_DELAY,
+    KEEP_ALIVE,
+    FAST_OPEN,
+    IPV6_FIRST,
+    DNS,
+    ALLOW_PRIVATE_TARGETS,
+    BACKLOG,
+    NOFILE,
+    WORKERS,
+    SHUTDOWN_GRACE,
+    VERBOSE,
+    LOG,
+    LOG_LEVEL,
+    LOG_FORMAT,
+    LOG_WITHOUT_TIME,
+)
+
+#: Every row.
+OPTIONS: tuple[Option[Any], ...] = _SUPPORTED + FOREIGN
+
+
+def by_name(scope: Scope) -> dict[str, Option[Any]]:
+    """The rows whose keys may stand in ``scope``, under each of their names."""
+    return {name: row for row in OPTIONS if row.scopes & scope for name in row.names}
+
+
+def flags_of(row: Option[Any], program: str) -> tuple[CommandFlag, ...]:
+    """The flags of ``row`` that ``program`` has, in the meaning of its dialect."""
+    return tuple(f for f in (*row.rust, *row.libev, *row.own) if program in f.programs)

@@ -1,0 +1,60 @@
+"""A ``Config`` as plain values: every default written out, every secret masked."""
+
+from typing import Any
+
+from .model import Config, LocalConfig, ServerConfig
+from .secret import MASK
+
+__all__ = ["shown"]
+
+
+def shown(config: Config) -> dict[str, Any]:
+    """``config`` in the words of a document; lists of hosts and ports are spread out."""
+    return {
+        "servers": [_server(server) for server in config.servers],
+        "locals": [_local(local) for local in config.locals],
+        "timeout": config.timeout,
+        "udp_timeout": config.udp_timeout,
+        "udp_max_associations": config.udp_max_associations,
+        "no_delay": config.no_delay,
+        "keep_alive": config.keep_alive,
+        "fast_open": config.fast_open,
+        "ipv6_first": config.ipv6_first,
+        "nofile": config.nofile,
+        "backlog": "auto" if config.backlog is None else config.backlog,
+        "workers": config.workers,
+        "allow_private_targets": config.allow_private_targets,
+        "dns": [str(endpoint) for endpoint in config.dns] or "system",
+        "shutdown_grace": config.shutdown_grace,
+        "log": {
+            "level": config.log.verbosity,
+            "format": {"without_time": config.log.without_time},
+        },
+    }
+
+
+def _server(server: ServerConfig) -> dict[str, Any]:
+    return {
+        "server": server.endpoint.host,
+        "server_port": server.endpoint.port,
+        "method": server.method.name,
+        "password": MASK,
+        "mode": _mode(server),
+        "timeout": server.timeout,
+        "remarks": server.remarks,
+    }
+
+
+def _local(local: LocalConfig) -> dict[str, Any]:
+    return {
+        "local_address": local.listen.host,
+        "local_port": local.listen.port,
+        "mode": _mode(local),
+        "users": [user.name for user in local.users],
+    }
+
+
+def _mode(party: ServerConfig | LocalConfig) -> str:
+    if party.tcp and party.udp:
+        return "tcp_and_udp"
+    return "udp_only" if party.udp else "tcp_only"
