@@ -42,6 +42,10 @@ class DeadlineQueue(Generic[T]):
         """Forget ``item``, where it is here."""
         self._due.pop(item, None)
 
+    def oldest(self) -> T:
+        """The item that is due first, which is the one added longest ago."""
+        return next(iter(self._due))
+
     def clear(self) -> None:
         """Forget all, and the timer."""
         self._due.clear()

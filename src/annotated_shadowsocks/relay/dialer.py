@@ -21,7 +21,7 @@ from .deadlines import DeadlineQueue
 from .poller import WRITE, Poller
 from .sockets import SocketOptions
 
-__all__ = ["Cancellation", "Dial", "Dialed", "Dialer", "Lookup"]
+__all__ = ["Dial", "Dialed", "Dialer", "Lookup"]
 
 #: Until the next address is tried beside the first [RFC8305 §5].
 _ATTEMPT_DELAY = 0.25
@@ -33,21 +33,16 @@ _TIMEOUT = 10.0
 Dialed = Callable[[socket.socket | Error], None]
 
 
-class Cancellation(Protocol):
-    """Something that was begun and can be called off."""
-
-    def cancel(self) -> object:
-        """Call it off; the callback will not be called."""
-        ...
-
-
 class Lookup(Protocol):
     """``resolver.Resolver.lookup``, as much of it as is needed here."""
 
     def __call__(
         self, host: str, done: Callable[[list[str] | ResolveError], None]
-    ) -> Cancellation | None:
-        """Call ``done``, perhaps at once, with literals in order of preference, or the error."""
+    ) -> Callable[[], object]:
+        """Call ``done``, perhaps at once, with literals in order of preference, or the error.
+
+        What is returned takes the wish back, and does nothing once ``done`` was called.
+        """
         ...
 
 
@@ -98,7 +93,7 @@ class Dial:
         self._addresses: list[str] = []
         self._attempts: list[_Attempt] = []
         self._error: Error | None = None
-        self._looking: Cancellation | None = None
+        self._looking: Callable[[], object] | None = None
         self._stagger: asyncio.TimerHandle | None = None
 
     def begin(self) -> None:
@@ -193,7 +188,7 @@ class Dial:
     def _release(self) -> None:
         self.dialer.deadlines.discard(self)
         if self._looking is not None:
-            self._looking.cancel()
+            self._looking()
         if self._stagger is not None:
             self._stagger.cancel()
         for attempt in self._attempts:

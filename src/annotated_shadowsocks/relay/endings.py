@@ -39,24 +39,24 @@ _LINGER_NONE = struct.pack("ii", 1, 0)
 
 
 class Endings:
-    """Takes over sockets that are to end; ``silence_seconds`` is how long the silent ones stay."""
+    """Takes over sockets that are to end."""
 
-    def __init__(
-        self, poller: Poller, loop: asyncio.AbstractEventLoop, silence_seconds: float
-    ) -> None:
+    def __init__(self, poller: Poller, loop: asyncio.AbstractEventLoop) -> None:
         self.poller = poller
         self.loop = loop
-        self.silence_seconds = silence_seconds
+        #: How long a silent ending lasts where no accept began it.
+        self.silence_seconds = 60.0
         self.last_words: DeadlineQueue[_Reset] = DeadlineQueue(loop, _LAST_WORDS, _Reset.close)
         self._all: set[_Silence | _Reset] = set()
 
     def __len__(self) -> int:
         return len(self._all)
 
-    def silence(self, sock: socket.socket, accepted_at: float | None = None) -> None:
-        """End ``sock`` as if nobody were there; the deadline counts from ``accepted_at`` or now."""
-        start = self.loop.time() if accepted_at is None else accepted_at
-        self._all.add(_Silence(self, sock, start + self.silence_seconds))
+    def silence(self, sock: socket.socket, due: float | None = None) -> None:
+        """End ``sock`` as if nobody were there; ``due`` is the loop's time of our FIN at latest."""
+        if due is None:
+            due = self.loop.time() + self.silence_seconds
+        self._all.add(_Silence(self, sock, due))
 
     def refuse(self, sock: socket.socket) -> None:
         """FIN at once: an authentic client may know that its request cannot be served."""

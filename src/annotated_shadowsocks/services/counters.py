@@ -8,17 +8,17 @@ __all__ = ["Counters"]
 
 
 class Counters:
-    """Totals since the start; octets are plain text's, without salts, lengths and tags."""
+    """Totals since the start."""
 
-    __slots__ = ("accepted", "failures", "relayed", "sent_to_client", "sent_to_target")
+    __slots__ = ("accepted", "failures", "from_clients", "from_targets", "relayed")
 
     def __init__(self) -> None:
         #: Connections accepted, and those of them that reached their target.
         self.accepted = 0
         self.relayed = 0
-        #: Octets received from either side of ended relays.
-        self.sent_to_target = 0
-        self.sent_to_client = 0
+        #: Octets that ended relays have received from either side, as they were on the wire.
+        self.from_clients = 0
+        self.from_targets = 0
         #: How connections failed, by the words of ``errors.label``.
         self.failures: Counter[str] = Counter()
 

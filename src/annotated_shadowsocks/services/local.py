@@ -1,4 +1,4 @@
-"""``sslocal``, TCP: a SOCKS5 server whose connections leave through a Shadowsocks server.
+"""``sslocal``: a SOCKS5 server whose connections leave through a Shadowsocks server.
 
 One connection, in order::
 
@@ -17,15 +17,16 @@ part of its protocol, and shows as an end of the stream.
 
 import logging
 import socket
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from ..endpoint import Endpoint
-from ..errors import Error
+from ..errors import Error, LocalProtocolError
 from ..relay.deadlines import DeadlineQueue
 from ..relay.dialer import Dial
 from ..relay.driver import Driver
-from ..relay.listener import Listener
+from ..relay.packet_relay import Address, PacketLimits
 from ..relay.poller import READ
 from ..relay.stream_relay import StreamRelay
 from ..shadowsocks.aead_stream import AeadDecoder, AeadEncoder
@@ -34,6 +35,8 @@ from ..shadowsocks.key import MasterKey
 from ..socks5.messages import UNSPECIFIED, Command
 from ..socks5.replies import reply_for
 from ..socks5.server import ConnectRequested, Request, ServerHandshake
+from .packets import LocalPackets
+from .port import Port
 from .runtime import Runtime
 
 __all__ = ["LocalPort", "Upstream"]
@@ -52,73 +55,80 @@ class Upstream:
     key: MasterKey
 
 
-class LocalPort:
-    """A SOCKS5 front on some listening sockets.
+class LocalPort(Port):
+    """A SOCKS5 front on some sockets; ``users`` maps names to passwords, None asks for neither.
 
-    ``upstreams`` take turns; one that cannot be dialled is passed over for the next. ``udp_port``
-    is where UDP ASSOCIATE sends its clients, None where datagrams are not relayed.
+    ``upstreams`` take turns; one that cannot be dialled is passed over for the next.
     """
 
     def __init__(
         self,
         runtime: Runtime,
         upstreams: tuple[Upstream, ...],
-        listeners: list[socket.socket],
-        users: Mapping[str, str] | None = None,
-        udp_port: int | None = None,
+        users: Mapping[str, str] | None,
+        handshake_seconds: float,
     ) -> None:
-        self.runtime = runtime
+        super().__init__(runtime, None)
         self.users = users
-        self.udp_port = udp_port
-        self.commands = {Command.CONNECT} | ({Command.UDP_ASSOCIATE} if udp_port else set())
-        self.dialer = runtime.dialer(None)
-        self.relays: set[StreamRelay] = set()
+        self.commands = {Command.CONNECT}
         self.handshakes: DeadlineQueue[_Session] = DeadlineQueue(
-            runtime.loop, runtime.handshake_seconds, _Session.expired
+            runtime.loop, handshake_seconds, _Session.expired
         )
         self.first_payloads: DeadlineQueue[StreamRelay] = DeadlineQueue(
             runtime.loop, _FIRST_PAYLOAD, _send_head
         )
+        #: UDP ASSOCIATE connections that are open, by the client's host.
+        self.controls: Counter[str] = Counter()
+        self.udp_port: int | None = None
         self._upstreams = upstreams
         self._turn = 0
-        self.listeners = [
-            Listener(runtime.poller, runtime.loop, sock, self._accepted) for sock in listeners
+
+    def relay_packets(self, sockets: list[socket.socket], limits: PacketLimits) -> None:
+        """Relay datagrams of ``sockets``, which are bound to the port that TCP listens on."""
+        self.commands.add(Command.UDP_ASSOCIATE)
+        runtime = self.runtime
+        codecs = [
+            LocalPackets(upstream.endpoint, upstream.key, runtime.packet_salts, runtime.entropy)
+            for upstream in self._upstreams
         ]
 
-    @property
-    def active(self) -> int:
-        """Connections that a draining process waits for."""
-        return len(self.relays)
+        def codec_for(client: Address) -> LocalPackets | None:
+            # Programs exist that send datagrams without asking first, and peers serve them. Where a
+            # password is asked for, only whoever gave it is served.
+            if self.users is not None and not self.controls[client[0]]:
+                return None
+            return codecs[hash(client) % len(codecs)]
 
-    def stop(self) -> None:
-        """Accept no more; what is established goes on."""
-        for listener in self.listeners:
-            listener.stop()
-
-    def abort(self) -> None:
-        """Give up what is still established."""
-        for relay in list(self.relays):
-            relay.abort()
-        self.handshakes.clear()
-        self.first_payloads.clear()
-
-    def relay_ended(self, relay: StreamRelay, error: Exception | None) -> None:
-        """See ``StreamRelayOwner``."""
-        counters = self.runtime.counters
-        counters.sent_to_target += relay.near.received
-        counters.sent_to_client += relay.far.received
-        if error is not None:
-            counters.failed(error)
-        self.relays.discard(relay)
+        for sock in sockets:
+            self.udp_port = sock.getsockname()[1]
+            self.add_packet_relay(sock, codec_for, limits)
 
     def upstreams(self) -> list[Upstream]:
         """All servers in the order in which the next connection should try them."""
         self._turn = (self._turn + 1) % len(self._upstreams)
         return [*self._upstreams[self._turn :], *self._upstreams[: self._turn]]
 
-    def _accepted(self, sock: socket.socket, address: tuple[str, int]) -> None:
+    def accepted(self, sock: socket.socket, address: tuple[str, int]) -> None:
+        """A connection was accepted."""
         self.runtime.counters.accepted += 1
         self.handshakes.add(_Session(self, sock, address))
+
+    def abort(self) -> None:
+        """End what is established."""
+        super().abort()
+        self.first_payloads.clear()
+
+    def control_opened(self, host: str) -> None:
+        """A client at ``host`` holds a UDP ASSOCIATE connection."""
+        self.controls[host] += 1
+
+    def control_closed(self, host: str) -> None:
+        """It is closed, and with the last one of a host its associations end [RFC1928 §6]."""
+        self.controls[host] -= 1
+        if not self.controls[host]:
+            del self.controls[host]
+            for packets in self.packet_relays:
+                packets.forget_host(host)
 
 
 def _send_head(relay: StreamRelay) -> None:
@@ -201,11 +211,7 @@ class _Session:
         # An answer that opens with a salt of ours, or with one seen before, is an echo.
         runtime.stream_salts.add(encoder.salt)
         decoder = AeadDecoder(key, runtime.stream_salts)
-        relay = StreamRelay(
-            runtime.poller, runtime.endings, port, (self._sock, encoder), (far, decoder)
-        )
-        port.relays.add(relay)
-        runtime.counters.relayed += 1
+        relay = port.new_relay((self._sock, encoder), (far, decoder))
         relay.start()
         payload = self._core.unread()
         if payload:
@@ -214,35 +220,41 @@ class _Session:
             port.first_payloads.add(relay)
 
     def _associate(self) -> None:
-        # [RFC1928 §6] datagrams go to the address that the client reached us at, which is the one
-        # it is known to reach.
+        # [RFC1928 §6] datagrams go to the address that the client reached us at: the one address
+        # that it is known to reach.
         port = self._port
         if port.udp_port is None:
-            raise Error("UDP ASSOCIATE is not among the commands served")
+            raise LocalProtocolError("UDP ASSOCIATE is not among the commands served")
         self._core.succeed(Endpoint(self._sock.getsockname()[0], port.udp_port))
         if self._driver.flush():
-            _ControlConnection(port.runtime, self._sock)
+            _ControlConnection(port, self._sock, self._address[0])
 
 
 class _ControlConnection:
     """The TCP connection of a UDP ASSOCIATE: it says nothing more, and its end is the end."""
 
-    __slots__ = ("_runtime", "_sock")
+    __slots__ = ("_host", "_port", "_sock")
 
-    def __init__(self, runtime: Runtime, sock: socket.socket) -> None:
-        self._runtime = runtime
+    def __init__(self, port: LocalPort, sock: socket.socket, host: str) -> None:
+        self._port = port
         self._sock = sock
-        runtime.poller.watch(sock, READ, self)
+        self._host = host
+        port.control_opened(host)
+        port.runtime.poller.watch(sock, READ, self)
 
     def ready(self, events: int) -> None:
         try:
-            if self._sock.recv_into(self._runtime.poller.scratch.inbound):
+            if self._sock.recv_into(self._port.runtime.poller.scratch.inbound):
                 return
         except BlockingIOError:
             return
         except OSError:
             pass
-        self._runtime.poller.close(self._sock)
+        self._close()
 
     def abandon(self, error: Exception) -> None:
-        self._runtime.poller.close(self._sock)
+        self._close()
+
+    def _close(self) -> None:
+        self._port.runtime.poller.close(self._sock)
+        self._port.control_closed(self._host)

@@ -20,20 +20,20 @@ class Runtime:
     """Made once in each process, after any fork."""
 
     loop: asyncio.AbstractEventLoop
-    lookup: Lookup
     entropy: Entropy
     #: Remembers the salts of streams, and of packets.
     stream_salts: SaltGuard
     packet_salts: SaltGuard
-    handshake_seconds: float = 60.0
     options: SocketOptions = field(default_factory=SocketOptions)
     counters: Counters = field(default_factory=Counters)
+    #: Finds addresses of names; whoever assembles the services provides it before any dials.
+    lookup: Lookup = field(init=False)
     poller: Poller = field(init=False)
     endings: Endings = field(init=False)
 
     def __post_init__(self) -> None:
         self.poller = new_poller(self.loop)
-        self.endings = Endings(self.poller, self.loop, self.handshake_seconds)
+        self.endings = Endings(self.poller, self.loop)
 
     def dialer(self, check: Callable[[str], None] | None) -> Dialer:
         """A dialer on this runtime; ``check`` refuses literals that must not be reached."""

@@ -1,4 +1,4 @@
-"""``ssserver``, TCP: from an accepted socket to two that are joined.
+"""``ssserver``: from an accepted socket to two that are joined, and datagrams.
 
 One connection, in order::
 
@@ -9,15 +9,17 @@ One connection, in order::
 
 import logging
 import socket
+from collections.abc import Callable
 
 from ..errors import Error, PolicyRejected
 from ..relay.deadlines import DeadlineQueue
-from ..relay.dialer import Dial, Dialer
+from ..relay.dialer import Dial
 from ..relay.driver import Driver
-from ..relay.listener import Listener
-from ..relay.stream_relay import StreamRelay
+from ..relay.packet_relay import PacketLimits
 from ..shadowsocks.handshake import ServerHandshake, TunnelRequested, server_encoder
 from ..shadowsocks.key import MasterKey
+from .packets import ServerPackets
+from .port import Port
 from .runtime import Runtime
 
 __all__ = ["ServerPort"]
@@ -25,49 +27,31 @@ __all__ = ["ServerPort"]
 _log = logging.getLogger(__name__)
 
 
-class ServerPort:
-    """One key on some listening sockets."""
+class ServerPort(Port):
+    """One key on some sockets. ``check`` raises ``PolicyRejected`` for what must not be reached."""
 
     def __init__(
-        self, runtime: Runtime, key: MasterKey, dialer: Dialer, listeners: list[socket.socket]
+        self,
+        runtime: Runtime,
+        key: MasterKey,
+        check: Callable[[str], None] | None,
+        handshake_seconds: float,
     ) -> None:
-        self.runtime = runtime
+        super().__init__(runtime, check)
         self.key = key
-        self.dialer = dialer
-        self.relays: set[StreamRelay] = set()
         self.handshakes: DeadlineQueue[_Session] = DeadlineQueue(
-            runtime.loop, runtime.handshake_seconds, _Session.expired
+            runtime.loop, handshake_seconds, _Session.expired
         )
-        self.listeners = [
-            Listener(runtime.poller, runtime.loop, sock, self._accepted) for sock in listeners
-        ]
 
-    @property
-    def active(self) -> int:
-        """Connections that a draining process waits for."""
-        return len(self.relays)
+    def relay_packets(self, sockets: list[socket.socket], limits: PacketLimits) -> None:
+        """Relay datagrams of ``sockets``, which are bound."""
+        runtime = self.runtime
+        codec = ServerPackets(self.key, runtime.packet_salts, runtime.entropy)
+        for sock in sockets:
+            self.add_packet_relay(sock, lambda client: codec, limits)
 
-    def stop(self) -> None:
-        """Accept no more; what is established goes on."""
-        for listener in self.listeners:
-            listener.stop()
-
-    def abort(self) -> None:
-        """Give up what is still established."""
-        for relay in list(self.relays):
-            relay.abort()
-        self.handshakes.clear()
-
-    def relay_ended(self, relay: StreamRelay, error: Exception | None) -> None:
-        """See ``StreamRelayOwner``."""
-        counters = self.runtime.counters
-        counters.sent_to_target += relay.near.received
-        counters.sent_to_client += relay.far.received
-        if error is not None:
-            counters.failed(error)
-        self.relays.discard(relay)
-
-    def _accepted(self, sock: socket.socket, address: tuple[str, int]) -> None:
+    def accepted(self, sock: socket.socket, address: tuple[str, int]) -> None:
+        """A connection was accepted."""
         self.runtime.counters.accepted += 1
         self.handshakes.add(_Session(self, sock, address))
 
@@ -97,8 +81,8 @@ class _Session:
 
     def handshake_failed(self, error: Exception, ended: bool) -> None:
         """See ``HandshakeOwner``."""
-        runtime = self._port.runtime
-        self._port.handshakes.discard(self)
+        port, runtime = self._port, self._port.runtime
+        port.handshakes.discard(self)
         runtime.counters.failed(error)
         if self._dial is not None:
             self._dial.cancel()
@@ -106,8 +90,9 @@ class _Session:
             # Everything was read, so this close is a FIN.
             runtime.poller.close(self._sock)
         else:
-            runtime.endings.silence(self._sock, self._accepted_at)
+            runtime.endings.silence(self._sock, self._accepted_at + port.handshakes.delay)
         _log.debug("%s:%d ended before it was a tunnel: %s", *self._address[:2], error)
+        self._port.warn_of_failures(error)
 
     def expired(self) -> None:
         """The handshake's time is over."""
@@ -123,13 +108,5 @@ class _Session:
             return
         encoder = server_encoder(port.key, runtime.entropy)
         runtime.stream_salts.add(encoder.salt)
-        relay = StreamRelay(
-            runtime.poller,
-            runtime.endings,
-            port,
-            (self._sock, self._core.decoder),
-            (answer, encoder),
-        )
-        port.relays.add(relay)
-        runtime.counters.relayed += 1
+        relay = port.new_relay((self._sock, self._core.decoder), (answer, encoder))
         relay.start(self._payload, self._core.unread())

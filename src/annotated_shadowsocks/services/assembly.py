@@ -1,0 +1,159 @@
+"""Which parts, wired how: from a configuration and open sockets to services that run.
+
+``apply`` may be called again. What has not changed is left alone, and what has is replaced while
+the connections of what it replaced go on to their ends.
+"""
+
+import asyncio
+import dataclasses
+import logging
+from collections.abc import Callable, Hashable
+from itertools import chain
+
+from ..config.model import Config, LocalConfig, LogConfig, ServerConfig
+from ..entropy import Entropy
+from ..policy.target_filter import TargetFilter
+from ..relay.packet_relay import PacketLimits
+from ..resolver.resolver import Resolver
+from ..shadowsocks.key import MasterKey
+from ..system import descriptor_limit, own_addresses
+from .bindings import Bindings, socket_options
+from .local import LocalPort, Upstream
+from .runtime import Runtime
+from .salts import SharedSalts
+from .server import ServerPort
+
+__all__ = ["Assembly"]
+
+_log = logging.getLogger(__name__)
+
+#: How often a process that is to end looks whether its connections have.
+_DRAIN_LOOK = 0.05
+
+#: UDP associations where the configuration does not say, and the share of descriptors for them.
+_ASSOCIATIONS = 4096
+_ASSOCIATION_SHARE = 4
+#: And of one client address.
+_PER_HOST = 256
+
+
+class Assembly:
+    """The services of one process; ``worker`` chooses its UDP sockets among the bindings."""
+
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        entropy: Entropy,
+        salts: SharedSalts,
+        worker: int = 0,
+    ) -> None:
+        self._loop = loop
+        self._worker = worker
+        self._resolver: Resolver | None = None
+        self._resolver_settings: Hashable = None
+        self.runtime = Runtime(loop, entropy, salts.streams, salts.packets)
+        #: By all that a service depends on: one whose key is still wanted has not changed.
+        self._services: dict[Hashable, ServerPort | LocalPort] = {}
+        self._retired: list[ServerPort | LocalPort] = []
+
+    @property
+    def active(self) -> int:
+        """Connections that are not at their end."""
+        return sum(service.active for service in self._all())
+
+    def apply(self, config: Config, bindings: Bindings) -> None:
+        """Serve ``config`` on ``bindings``, which must hold every endpoint that it names."""
+        self._renew(config)
+        parts = config.locals or config.servers
+        common = dataclasses.replace(
+            config,
+            servers=config.servers if config.locals else (),
+            locals=(),
+            log=LogConfig(),
+            shutdown_grace=0,
+        )
+        wanted = {(common, part): part for part in parts}
+        for key in self._services.keys() - wanted.keys():
+            service = self._services.pop(key)
+            service.stop()
+            self._retired.append(service)
+        for key in wanted.keys() - self._services.keys():
+            self._services[key] = self._build(config, wanted[key], bindings)
+        self._retired = [service for service in self._retired if service.active]
+
+    def stop(self) -> None:
+        """Take no more connections and datagrams."""
+        for service in self._services.values():
+            service.stop()
+
+    def when_idle(self, done: Callable[[], None]) -> None:
+        """Call ``done`` once no connection is left, at once where there is none."""
+        if self.active:
+            self._loop.call_later(_DRAIN_LOOK, self.when_idle, done)
+        else:
+            done()
+
+    def close(self) -> None:
+        """End everything now."""
+        self.stop()
+        for service in self._all():
+            service.abort()
+        if self._resolver is not None:
+            self._resolver.close()
+        self.runtime.stop()
+
+    def _all(self) -> chain[ServerPort | LocalPort]:
+        return chain(self._services.values(), self._retired)
+
+    def _renew(self, config: Config) -> None:
+        """What services that are built from here on share."""
+        self.runtime.options = socket_options(config)
+        self.runtime.endings.silence_seconds = config.timeout
+        settings = (config.dns, config.ipv6_first)
+        if self._resolver is None or settings != self._resolver_settings:
+            if self._resolver is not None:
+                self._resolver.close()
+            self._resolver = Resolver(servers=config.dns, ipv6_first=config.ipv6_first)
+            self._resolver_settings = settings
+            self.runtime.lookup = self._resolver.lookup
+
+    def _build(
+        self, config: Config, part: ServerConfig | LocalConfig, bindings: Bindings
+    ) -> ServerPort | LocalPort:
+        service: ServerPort | LocalPort
+        if isinstance(part, ServerConfig):
+            endpoint, tcp, udp = part.endpoint, part.tcp, part.udp
+            service = self._server(config, part)
+        else:
+            endpoint, tcp, udp = part.listen, True, part.udp
+            service = self._local(config, part)
+        if tcp:
+            service.listen(bindings.tcp[endpoint])
+        if udp:
+            service.relay_packets(bindings.udp[endpoint][self._worker], _packet_limits(config))
+        for listener in service.listeners:
+            _log.info("listening on %s", listener)
+        return service
+
+    def _server(self, config: Config, part: ServerConfig) -> ServerPort:
+        # An address of this very host is reached from outside like any other; dialled from inside
+        # it would pass the firewall that guards it.
+        targets = TargetFilter(config.allow_private_targets, own_addresses())
+        key = MasterKey.from_password(part.method, part.password.reveal())
+        return ServerPort(self.runtime, key, targets.check, part.timeout)
+
+    def _local(self, config: Config, part: LocalConfig) -> LocalPort:
+        upstreams = tuple(
+            Upstream(
+                server.endpoint, MasterKey.from_password(server.method, server.password.reveal())
+            )
+            for server in config.servers
+        )
+        users = {user.name: user.password.reveal() for user in part.users} or None
+        return LocalPort(self.runtime, upstreams, users, config.timeout)
+
+
+def _packet_limits(config: Config) -> PacketLimits:
+    affordable = min(_ASSOCIATIONS, descriptor_limit() // _ASSOCIATION_SHARE)
+    most = config.udp_max_associations or affordable
+    return PacketLimits(config.udp_timeout, most, min(_PER_HOST, most))

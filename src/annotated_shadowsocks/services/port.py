@@ -1,0 +1,110 @@
+"""What a server's port and a local port have in common: listeners, relays, and their ends."""
+
+import logging
+import socket
+from collections.abc import Callable
+from typing import Any
+
+from ..errors import AuthenticationError
+from ..relay.deadlines import DeadlineQueue
+from ..relay.listener import Listener
+from ..relay.packet_relay import Address, PacketCodec, PacketLimits, PacketRelay
+from ..relay.stream_relay import Codec, StreamRelay
+from .runtime import Runtime
+
+__all__ = ["Port"]
+
+_log = logging.getLogger(__name__)
+
+#: Seconds between two log lines about handshakes that do not authenticate.
+_WARN_EVERY = 60.0
+
+
+class Port:
+    """Serves on sockets that it is given and does not own."""
+
+    #: Connections whose handshake is not complete; a subclass has its own kind of session.
+    handshakes: DeadlineQueue[Any]
+
+    def __init__(self, runtime: Runtime, check: Callable[[str], None] | None) -> None:
+        self.runtime = runtime
+        self.dialer = runtime.dialer(check)
+        self.listeners: list[Listener] = []
+        self.packet_relays: list[PacketRelay] = []
+        self.relays: set[StreamRelay] = set()
+        self._check = check
+        self._next_warning = 0.0
+
+    @property
+    def active(self) -> int:
+        """Connections that are not at their end: shaking hands, being dialled, relayed."""
+        return len(self.handshakes) + len(self.dialer.deadlines) + len(self.relays)
+
+    def listen(self, sockets: list[socket.socket]) -> None:
+        """Accept on ``sockets``, which listen."""
+        runtime = self.runtime
+        self.listeners += [
+            Listener(runtime.poller, runtime.loop, sock, self.accepted) for sock in sockets
+        ]
+
+    def accepted(self, sock: socket.socket, address: tuple[str, int]) -> None:
+        """A connection was accepted."""
+        raise NotImplementedError
+
+    def add_packet_relay(
+        self,
+        sock: socket.socket,
+        codec_for: Callable[[Address], PacketCodec | None],
+        limits: PacketLimits,
+    ) -> None:
+        """Relay the datagrams of ``sock``."""
+        runtime = self.runtime
+        self.packet_relays.append(
+            PacketRelay(
+                runtime.poller, runtime.loop, sock, codec_for, runtime.lookup, self._check, limits
+            )
+        )
+
+    def new_relay(
+        self, near: tuple[socket.socket, Codec], far: tuple[socket.socket, Codec]
+    ) -> StreamRelay:
+        """A relay of this port, which counts it; not started."""
+        relay = StreamRelay(self.runtime.poller, self.runtime.endings, self, near, far)
+        self.relays.add(relay)
+        self.runtime.counters.relayed += 1
+        return relay
+
+    def relay_ended(self, relay: StreamRelay, error: Exception | None) -> None:
+        """See ``StreamRelayOwner``."""
+        counters = self.runtime.counters
+        counters.from_clients += relay.near.received
+        counters.from_targets += relay.far.received
+        if error is not None:
+            counters.failed(error)
+            _log.debug("relay broken: %s", error)
+        self.relays.discard(relay)
+
+    def warn_of_failures(self, error: Exception) -> None:
+        """Say once a minute that handshakes do not authenticate: a wrong key looks like a probe."""
+        now = self.runtime.loop.time()
+        if not isinstance(error, AuthenticationError) or now < self._next_warning:
+            return
+        self._next_warning = now + _WARN_EVERY
+        _log.warning(
+            "a handshake did not authenticate (%d so far): a wrong password or method, or a probe",
+            self.runtime.counters.failures["authentication"],
+        )
+
+    def stop(self) -> None:
+        """Take no more connections and no more datagrams; what is established goes on."""
+        for listener in self.listeners:
+            listener.stop()
+        for packets in self.packet_relays:
+            packets.close()
+
+    def abort(self) -> None:
+        """End what is established."""
+        for relay in list(self.relays):
+            relay.abort()
+        self.handshakes.clear()
+        self.dialer.deadlines.clear()

@@ -1,0 +1,56 @@
+"""``run_server`` and ``run_local``: a configuration, served until a signal ends it."""
+
+import logging
+from collections.abc import Callable
+
+from ..config.model import Config
+from ..errors import ConfigError
+from ..resolver.resolver import Resolver
+from ..system import entropy, raise_descriptor_limit
+from .bindings import Bindings
+from .process import Process
+from .salts import SharedSalts
+from .supervisor import Supervisor
+
+__all__ = ["run_local", "run_server"]
+
+_log = logging.getLogger(__name__)
+
+
+def run_server(config: Config, reload: Callable[[], Config]) -> int:
+    """Be ``ssserver``; returns the exit status.
+
+    ``reload`` reads the configuration again and may raise ``ConfigError``. Raises ``ListenError``
+    or ``ConfigError`` where nothing could be started, and then nothing was.
+    """
+    return _run(config, reload)
+
+
+def run_local(config: Config, reload: Callable[[], Config]) -> int:
+    """Be ``sslocal``; see ``run_server``."""
+    return _run(config, reload)
+
+
+def _run(config: Config, reload: Callable[[], Config]) -> int:
+    _raise_limit(config)
+    bindings = Bindings(config.workers)
+    bindings.rebind(config)
+    salts = SharedSalts(entropy, shared=config.workers > 1)
+    try:
+        if config.workers == 1:
+            return Process(config, bindings, salts, reload=reload).run()
+        Resolver.preload()
+        return Supervisor(config, bindings, salts, reload).run()
+    finally:
+        bindings.close()
+
+
+def _raise_limit(config: Config) -> None:
+    try:
+        raise_descriptor_limit(config.nofile)
+    except (ValueError, OSError) as error:
+        raise ConfigError(
+            "nofile",
+            f"{config.nofile} descriptors: {error}",
+            "raise the hard limit or lower nofile",
+        ) from error

@@ -1,0 +1,177 @@
+"""A parent that opens the sockets and keeps ``workers`` processes serving them.
+
+The parent does nothing but wait for signals, so there is nothing in it that could fail under load.
+It holds every listening socket: a worker that dies, or that a reload replaces, leaves the accept
+queue where it is, and the next worker serves what waits there.
+
+========  ===========================================================================
+signal    what happens
+========  ===========================================================================
+SIGCHLD   a worker died: it is replaced at once, or after a pause when it lived shortly
+SIGHUP    a new configuration, new workers, and the old ones end with their connections
+SIGTERM   workers drain (see services.process); a second one ends them at once
+SIGINT    the same
+SIGQUIT   workers end with their last connections, however long that takes
+========  ===========================================================================
+"""
+
+import logging
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterable
+
+from ..config.model import Config
+from ..errors import Error
+from .bindings import Bindings
+from .process import EXIT_INTERRUPTED, Process
+from .salts import SharedSalts
+
+__all__ = ["Supervisor"]
+
+_log = logging.getLogger(__name__)
+
+_SIGNALS = {signal.SIGCHLD, signal.SIGHUP, signal.SIGTERM, signal.SIGINT, signal.SIGQUIT}
+
+#: A worker that lived shorter than this makes the next one wait, longer each time.
+_SHORT_LIFE = 1.0
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 30.0
+
+
+class Supervisor:
+    """Runs ``config.workers`` workers until a signal ends them all."""
+
+    def __init__(
+        self,
+        config: Config,
+        bindings: Bindings,
+        salts: SharedSalts,
+        reload: Callable[[], Config],
+    ) -> None:
+        self._config = config
+        self._bindings = bindings
+        self._salts = salts
+        self._reload = reload
+        self._count = config.workers
+        #: Worker number and start of each process that serves; processes that only finish.
+        self._serving: dict[int, tuple[int, float]] = {}
+        self._leaving: set[int] = set()
+        #: When to start which worker again.
+        self._due: dict[int, float] = {}
+        self._pause = _FIRST_PAUSE
+        self._ending = False
+        self._code = 0
+
+    def run(self) -> int:
+        """Supervise; returns the exit status."""
+        signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
+        for worker in range(self._count):
+            self._start(worker)
+        while self._serving or self._leaving or self._due:
+            self._wait()
+            for worker in [w for w, due in self._due.items() if due <= time.monotonic()]:
+                del self._due[worker]
+                self._start(worker)
+        return self._code
+
+    def _wait(self) -> None:
+        """Sleep until a signal, or until a worker is due."""
+        if self._due:
+            pause = max(0.0, min(self._due.values()) - time.monotonic())
+            received = signal.sigtimedwait(_SIGNALS, pause)
+        else:
+            received = signal.sigwaitinfo(_SIGNALS)
+        if received is None:
+            return
+        number = received.si_signo
+        if number == signal.SIGCHLD:
+            self._reap()
+        elif number == signal.SIGHUP:
+            self._renew()
+        else:
+            self._end(number)
+
+    def _start(self, worker: int) -> None:
+        pid = os.fork()
+        if pid:
+            self._serving[pid] = (worker, time.monotonic())
+            return
+        code = os.EX_SOFTWARE
+        try:
+            # A signal that came between fork and here is still pending, and is delivered as soon
+            # as the event loop has its handlers.
+            process = Process(self._config, self._bindings, self._salts, worker)
+            code = process.run()
+        except Error as error:
+            _log.error("%s", error)
+        finally:
+            # Never back into the parent's code: the fork has copied its stack too.
+            logging.shutdown()
+            sys.stdout.flush()
+            os._exit(code)
+
+    def _reap(self) -> None:
+        # One SIGCHLD may stand for several deaths.
+        while self._serving or self._leaving:
+            pid, status = os.waitpid(-1, os.WNOHANG)
+            if not pid:
+                return
+            if pid in self._leaving:
+                self._leaving.discard(pid)
+            elif pid in self._serving:
+                worker, since = self._serving.pop(pid)
+                if not self._ending:
+                    self._replace(worker, since, status)
+
+    def _replace(self, worker: int, since: float, status: int) -> None:
+        now = time.monotonic()
+        if now - since >= _SHORT_LIFE:
+            self._pause = _FIRST_PAUSE
+            pause = 0.0
+        else:
+            pause = self._pause
+            self._pause = min(2 * pause, _LONGEST_PAUSE)
+        self._due[worker] = now + pause
+        _log.warning("worker %d %s; replaced in %g s", worker, _cause(status), pause)
+
+    def _renew(self) -> None:
+        if self._ending:
+            return
+        try:
+            config = self._reload()
+            self._bindings.rebind(config)
+        except Error as error:
+            _log.error("not reloaded, the old configuration goes on: %s", error)
+            return
+        if config.workers != self._count:
+            _log.warning("workers stay %d until the next start", self._count)
+        self._config = config
+        old, self._serving = self._serving, {}
+        for worker in range(self._count):
+            self._due.pop(worker, None)
+            self._start(worker)
+        self._leaving |= old.keys()
+        self._tell(old, signal.SIGQUIT)
+        _log.info("reloaded")
+
+    def _end(self, number: int) -> None:
+        self._ending = True
+        self._code = EXIT_INTERRUPTED if number == signal.SIGINT else 0
+        self._due.clear()
+        passed_on = signal.SIGQUIT if number == signal.SIGQUIT else signal.SIGTERM
+        self._tell([*self._serving, *self._leaving], passed_on)
+
+    def _tell(self, processes: Iterable[int], number: int) -> None:
+        for pid in processes:
+            try:
+                os.kill(pid, number)
+            except ProcessLookupError:
+                # It has died since, and its SIGCHLD waits.
+                pass
+
+
+def _cause(status: int) -> str:
+    if os.WIFSIGNALED(status):
+        return f"was killed by {signal.Signals(os.WTERMSIG(status)).name}"
+    return f"ended with status {os.WEXITSTATUS(status)}"
