@@ -44,6 +44,10 @@ chacha20_poly1305: AeadFactory = ChaCha20Poly1305
 
 # "expand 32-byte k", the four constant words of the ChaCha20 state [RFC8439 §2.3]
 _CONSTANTS = struct.unpack("<4I", b"expand 32-byte k")
+_NONCE = struct.Struct("<4I")
+# Words 0..3 and 12..15 of a block: the rows whose input everybody knows.
+_OUTER_ROWS = struct.Struct("<4I32x4I")
+_SUBKEY = struct.Struct("<8I")
 
 
 class XChaCha20Poly1305:
@@ -69,10 +73,9 @@ class XChaCha20Poly1305:
         # [draft-irtf-cfrg-xchacha §2.2] the state is constants | key | nonce, and the subkey is
         # words 0..3 and 12..15 *before* the addition of the input, so subtract the input again.
         self._block.reset_nonce(nonce16)
-        words = struct.unpack("<16I", self._block.update(bytes(64)))
-        added = _CONSTANTS + struct.unpack("<4I", nonce16)
-        raw = words[:4] + words[12:]
-        return struct.pack("<8I", *((w - a) & 0xFFFFFFFF for w, a in zip(raw, added, strict=True)))
+        words = _OUTER_ROWS.unpack(self._block.update(bytes(64)))
+        added = _CONSTANTS + _NONCE.unpack(nonce16)
+        return _SUBKEY.pack(*[(w - a) & 0xFFFFFFFF for w, a in zip(words, added, strict=True)])
 
 
 def _short_nonce(nonce: Buffer) -> bytes:

@@ -1,0 +1,77 @@
+import pytest
+
+from annotated_shadowsocks.crypto.kdf import evp_bytes_to_key, session_subkey
+from annotated_shadowsocks.crypto.methods import METHODS, TAG_SIZE, CipherMethod, find
+from annotated_shadowsocks.errors import ConfigError
+
+# HMBSbige/Shadowsocks.Net UnitTest/AEADShadowsocksCryptoTest.cs: whole streams, password 密码.
+STREAMS = {
+    "aes-128-gcm": "c3b3e419f8de8c2d4701d94f5258915a967bf7b27a9e97e4cee0c00d67caa7c9"
+    "92f4f41d83109f0a9a6710871501b64851ffa1588c0603c168e00a4ac50b4d72"
+    "9203aecfddd1475b78e338bfe943662fe25f2fe49afc1f5eb00389113d417e5e",
+    "aes-192-gcm": "c58266923546894ea26c786e1cb6e35a4a15ac9b5ba83cbdf43187f7b1d53bd0"
+    "bb4e61821d519c71eb2fdcea0573aaaa0a7a0ba59a3e4e966b51750b2602c740"
+    "f293720a31665f879332974ad715b0cd7a8e1428d9b7c4b71f5ed07c539f7f1a"
+    "296dd39ffe354924",
+    "aes-256-gcm": "5648a2d3e86fe68d7c137ad894294f8e8b57ce55eb545cb7da69b93708e2a689"
+    "a4a8798171d001ed9ef8d3e1b1c89d862604ce7e0803584719ea65e0c4025800"
+    "187a0e0a2c5408519e93b2279358fb81842e9c913a76ee93ee25d4ddbfb4729f"
+    "cc64411054411a01a4ada4f22c5e401e",
+    "chacha20-ietf-poly1305": "8bd996a259f861d54c4b27e740a6ad23381631dae3ab69e5c0377625752fa0f5"
+    "dc68c4ae6a4c6b2c4f6bdda92ffad4e11fbf5b63bf05809d419cd0b562e927b3"
+    "70c627f14f42b18e146c832bfb6e6bd1f58cc71333ac60943d5592a8f8148687"
+    "d6008defd21c791fc199efe26dc136e5",
+    "xchacha20-ietf-poly1305": "1dca4629620bfecd77133488d3e34d9594155982cf514f554f8d0332a4007742"
+    "979d66ac9524d52d03d82bad6594da985a20b53a52138b5dfc95e9ead17f1e72"
+    "81568e90111b0b8d26dd11a74eb36457de35505dbb99d91ef4a4848fa9c4dffb"
+    "1e5938c1a9537b3c09f1bcba762a2f64",
+}
+
+every_method = pytest.mark.parametrize("method", METHODS.values(), ids=METHODS)
+
+
+def boxes_of(method: CipherMethod, password: str, stream: bytes) -> list[bytes]:
+    """What is in the boxes of a SIP004 stream: lengths and payloads in turn."""
+    salt, at = stream[: method.salt_size], method.salt_size
+    key = evp_bytes_to_key(password.encode(), method.key_size)
+    aead = method.aead(session_subkey(key, salt))
+    plain: list[bytes] = []
+    size = 2
+    while at < len(stream):
+        out = bytearray(size)
+        nonce = len(plain).to_bytes(method.nonce_size, "little")
+        aead.decrypt_into(nonce, stream[at : at + size + TAG_SIZE], None, out)
+        plain.append(bytes(out))
+        at += size + TAG_SIZE
+        size = 2 if len(plain) % 2 == 0 else int.from_bytes(out, "big")
+    return plain
+
+
+@every_method
+def test_the_row_fits_a_published_stream(method: CipherMethod) -> None:
+    lengths_and_payloads = boxes_of(method, "密码", bytes.fromhex(STREAMS[method.name]))
+    assert b"".join(lengths_and_payloads[1::2]).decode() == "这是原文"
+
+
+@every_method
+def test_the_salt_is_as_long_as_the_key(method: CipherMethod) -> None:
+    assert method.salt_size == method.key_size
+
+
+@every_method
+def test_find_ignores_case(method: CipherMethod) -> None:
+    assert find(method.name) is find(method.name.upper()) is method
+
+
+def test_an_unknown_method_gets_the_nearest_and_the_list() -> None:
+    with pytest.raises(ConfigError) as raised:
+        find("aes-256-gmc")
+    text = str(raised.value)
+    assert "unknown method 'aes-256-gmc'; did you mean aes-256-gcm? there is" in text
+    assert all(name in text for name in METHODS)
+
+
+@pytest.mark.parametrize("name", ["", "none", "plain"])
+def test_a_method_that_hides_nothing_is_unknown(name: str) -> None:
+    with pytest.raises(ConfigError, match="unknown method"):
+        find(name)
