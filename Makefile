@@ -46,8 +46,10 @@ docs: $(VENV)/develop.stamp  ## Build the book in docs/_build/html and run what 
 interop: $(VENV)/test.stamp  ## Tests against real peers, and against the kernel where we are root
 	@$(PYTEST) -m "interop or root" $(ARGS)
 
-bench: $(VENV)/test.stamp  ## Measure side by side with the peers that are installed
-	@$(BIN)/python -m bench $(ARGS)
+bench: $(VENV)/test.stamp  ## Measure side by side with the peers that are installed; NAME=relay
+	@for name in $(or $(NAME),$(notdir $(basename $(wildcard bench/*.py)))); do \
+	    echo "# $$name"; $(BIN)/python -m bench.$$name $(ARGS) || exit 1; \
+	done
 
 # The three files agree with each other because the largest constrains the rest. They name no
 # index: whoever installs from them decides where from, and the hashes decide what.
@@ -63,8 +65,10 @@ clean:  ## Remove environments, caches and built files
 	rm -rf .venv .venv-* dist build docs/_build .cache .hypothesis .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-# The interpreter is a prerequisite, not order-only: a new one under an old environment makes its stamps stale.
-$(VENV)/%.stamp: requirements/%.txt $(BIN)/python
+# An environment whose interpreter was removed is built again, so its stamps must not stand.
+$(shell test -x $(BIN)/python || rm -f $(VENV)/*.stamp)
+
+$(VENV)/%.stamp: requirements/%.txt | $(BIN)/python
 	@echo "$(VENV): installing $<"
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
 	@touch $@

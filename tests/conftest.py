@@ -1,0 +1,60 @@
+"""What every test run has in common: the tree on the path, hypothesis profiles, strict skips."""
+
+import os
+from collections.abc import Generator
+from pathlib import Path
+
+import hypothesis
+import pytest
+
+# Tests start the commands as their users do, in another interpreter: that one must find this
+# tree too, and not a version that happens to be installed.
+os.environ["PYTHONPATH"] = str(Path(__file__).parents[1] / "src")
+
+# No deadline and no complaint about slowness: how fast a machine is decides no test.
+hypothesis.settings.register_profile(
+    "fast",
+    deadline=None,
+    max_examples=50,
+    suppress_health_check=[hypothesis.HealthCheck.too_slow],
+)
+hypothesis.settings.register_profile(
+    "deep", hypothesis.settings.get_profile("fast"), max_examples=5000
+)
+hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "fast"))
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add ``--strict-skips``, which continuous integration turns on by its ``CI`` variable."""
+    parser.addoption(
+        "--strict-skips",
+        action="store_true",
+        default=bool(os.environ.get("CI")),
+        help="a skipped interop or root test is a failure (the default where CI is set)",
+    )
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item,
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Under ``--strict-skips``, fail what needs a peer or a kernel and found none."""
+    report = yield
+    needs_more = item.get_closest_marker("interop") or item.get_closest_marker("root")
+    if report.skipped and needs_more and item.config.getoption("strict_skips"):
+        reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else report.longrepr
+        report.outcome = "failed"
+        report.longrepr = f"{item.nodeid}: {reason}, and a skip is a failure here"
+    return report
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report(
+    collector: pytest.Collector,
+) -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+    """Under ``--strict-skips``, fail a module that skips itself: nobody saw its marks."""
+    report = yield
+    if report.skipped and collector.config.getoption("strict_skips"):
+        report.outcome = "failed"
+        report.longrepr = f"{collector.nodeid} skips itself, and a skip is a failure here"
+    return report
