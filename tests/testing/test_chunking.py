@@ -82,8 +82,37 @@ class KeepsTheBuffer(Lawful):
         if sum(map(len, self.views)) >= len(WORD):
             for view in self.views:
                 super().receive_data(view)
+            self.views.clear()
 
 
+class CountsReads(Lawful):
+    """Takes a slow peer for a wicked one."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.reads = 0
+
+    def receive_data(self, data: bytes | bytearray | memoryview) -> None:
+        self.reads += 1
+        if self.reads <= 12:
+            super().receive_data(data)
+
+
+class FallsIntoOneHole(Lawful):
+    """Is wrong by one where a read fills its buffer to the brim."""
+
+    def receive_data(self, data: bytes | bytearray | memoryview) -> None:
+        super().receive_data(data[:-1] if len(data) == 17 else data)
+
+
+class MournsEveryEnd(Lawful):
+    """Takes the end of the stream for an error, also behind the last word."""
+
+    def receive_eof(self) -> None:
+        self._error = Truncated("gone")
+
+
+LONG_WORD, LONG_SPOKEN = b"\x14" + b"a" * 20, Outcome((b"a" * 20,), b"ok")
 WORD, SPOKEN = b"\x05hello", Outcome((b"hello",), b"ok")
 REFUSED = Outcome((), b"no", b"", RemoteProtocolError)
 
@@ -98,6 +127,9 @@ def test_a_lawful_core_passes() -> None:
     [
         (OneReadIsOneMessage, WORD, SPOKEN, "^cut into"),
         (KeepsTheBuffer, WORD, SPOKEN, "^cut into"),
+        (CountsReads, LONG_WORD, LONG_SPOKEN, r"^cut into \[1, 1, 1"),
+        (FallsIntoOneHole, LONG_WORD, LONG_SPOKEN, r"^cut into \[17, 4\]"),
+        (MournsEveryEnd, WORD, SPOKEN, "^whole, then EOF"),
         (SwallowsTheRest, WORD, SPOKEN, "^with trailing octets"),
         (ForgetsItsError, b"\xff", REFUSED, "^cut into"),
         (WaitsForTheGone, WORD, SPOKEN, "^EOF after 0 octets"),

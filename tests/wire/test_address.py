@@ -94,7 +94,7 @@ def test_the_longest_name() -> None:
 
 
 def test_names_outside_ascii_travel_as_idna() -> None:
-    # [RFC3490 §4] the ACE form of a German word for books
+    # The customary example of IDNA: the German word for books.
     ace = b"xn--bcher-kva.example"
     wire = bytes([0x03, len(ace)]) + ace + b"\0\x50"
     assert address.encode(Endpoint("bücher.example", 80)) == wire
