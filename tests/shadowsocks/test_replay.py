@@ -386,7 +386,6 @@ def test_four_processes_accept_each_salt_once(lock: FileLock) -> None:
     assert [os.waitpid(pid, 0)[1] for pid in pids] == [0] * workers
     for n in range(count):
         assert sum(verdicts[n::count]) == 1
-    assert any(0 < sum(verdicts[w * count : (w + 1) * count]) < count for w in range(workers))
 
 
 @pytest.mark.parametrize("seed", range(25))
