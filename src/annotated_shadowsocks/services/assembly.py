@@ -13,6 +13,7 @@ from itertools import chain
 from ..config.model import Config, LocalConfig, LogConfig, ServerConfig
 from ..entropy import Entropy
 from ..policy.target_filter import TargetFilter
+from ..relay.listener import Listener
 from ..relay.packet_relay import PacketLimits
 from ..resolver.resolver import Resolver
 from ..shadowsocks.key import MasterKey
@@ -61,6 +62,11 @@ class Assembly:
         """Connections that are not at their end."""
         return sum(service.active for service in self._all())
 
+    @property
+    def listeners(self) -> list[Listener]:
+        """All listeners that accept, in the order of their configuration."""
+        return [listener for service in self._services.values() for listener in service.listeners]
+
     def apply(self, config: Config, bindings: Bindings) -> None:
         """Serve ``config`` on ``bindings``, which must hold every endpoint that it names."""
         self._renew(config)
@@ -73,12 +79,13 @@ class Assembly:
             shutdown_grace=0,
         )
         wanted = {(common, part): part for part in parts}
-        for key in self._services.keys() - wanted.keys():
+        for key in [key for key in self._services if key not in wanted]:
             service = self._services.pop(key)
             service.stop()
             self._retired.append(service)
-        for key in wanted.keys() - self._services.keys():
-            self._services[key] = self._build(config, wanted[key], bindings)
+        for key, part in wanted.items():
+            if key not in self._services:
+                self._services[key] = self._build(config, part, bindings)
         self._retired = [service for service in self._retired if service.active]
 
     def stop(self) -> None:
