@@ -108,7 +108,9 @@ class TcpExchange:
                 response = await self._exchange(sock)
         except OSError as error:
             response = failure_of(error)
-        self._responded(self._query, response or Failure("answered by TCP something else"))
+        if response is None:
+            response = Failure("answered by TCP something else")
+        self._responded(self._query, response)
 
     async def _exchange(self, sock: socket.socket) -> Response | None:
         wire = build_query(self._query)

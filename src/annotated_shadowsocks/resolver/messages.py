@@ -75,7 +75,9 @@ def _read_answer(message: dns.message.QueryMessage) -> Response:
     # [RFC1034 §4.3.1] a server that neither knows nor recurses only refers to others
     if exists and not message.flags & (dns.flags.AA | dns.flags.RA):
         return Failure("does not resolve names for others")
-    return Answer((), chain.minimum_ttl, exists)
+    # [RFC2308 §5] without a SOA record, that there is nothing is not to be remembered
+    soa = any(records.rdtype == dns.rdatatype.SOA for records in message.authority)
+    return Answer((), chain.minimum_ttl if soa else 0, exists)
 
 
 def _bounded(wire: bytes) -> bytes:

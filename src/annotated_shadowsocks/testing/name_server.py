@@ -183,21 +183,21 @@ class NameServer:
         self.scripts: dict[str, Script] = {}
         self.asked: list[Asked] = []
         self.endpoint = Endpoint("127.0.0.1", 0)
-        self._writers: list[asyncio.StreamWriter] = []
+        self._connections: list[asyncio.Transport] = []
 
     async def __aenter__(self) -> "NameServer":
         loop = asyncio.get_running_loop()
         udp, tcp = _same_port()
         self.endpoint = Endpoint(*udp.getsockname())
         self._transport, _ = await loop.create_datagram_endpoint(lambda: _Udp(self), sock=udp)
-        self._server = await asyncio.start_server(self._serve, sock=tcp)
+        self._server = await loop.create_server(lambda: _Tcp(self, self._connections), sock=tcp)
         return self
 
     async def __aexit__(self, *_: object) -> None:
         self._transport.close()
         self._server.close()
-        for writer in self._writers:
-            writer.close()
+        for connection in self._connections:
+            connection.abort()
         await self._server.wait_closed()
 
     def questions(self) -> list[tuple[str, str, str]]:
@@ -211,17 +211,6 @@ class NameServer:
         self.asked.append(asked)
         return self.scripts.get(asked.name, nxdomain())(asked)
 
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._writers.append(writer)
-        client = writer.get_extra_info("peername")
-        try:
-            while True:
-                size = int.from_bytes(await reader.readexactly(2), "big")
-                for wire in self.answer(await reader.readexactly(size), "tcp", client):
-                    writer.write(len(wire).to_bytes(2, "big") + wire)
-        except (asyncio.IncompleteReadError, ConnectionError):
-            writer.close()
-
 
 class _Udp(asyncio.DatagramProtocol):
     def __init__(self, server: NameServer) -> None:
@@ -233,6 +222,25 @@ class _Udp(asyncio.DatagramProtocol):
     def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
         for wire in self._server.answer(data, "udp", addr):
             self._transport.sendto(wire, addr)
+
+
+class _Tcp(asyncio.Protocol):
+    def __init__(self, server: NameServer, connections: list[asyncio.Transport]) -> None:
+        self._server = server
+        self._connections = connections
+        self._buffer = b""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.Transport, transport)
+        self._connections.append(self._transport)
+
+    def data_received(self, data: bytes) -> None:
+        self._buffer += data
+        client = self._transport.get_extra_info("peername")
+        while len(self._buffer) >= (end := 2 + int.from_bytes(self._buffer[:2], "big")) > 2:
+            wire, self._buffer = self._buffer[2:end], self._buffer[end:]
+            for answer in self._server.answer(wire, "tcp", client):
+                self._transport.write(len(answer).to_bytes(2, "big") + answer)
 
 
 def _same_port() -> tuple[socket.socket, socket.socket]:
