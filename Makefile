@@ -46,10 +46,8 @@ docs: $(VENV)/develop.stamp  ## Build the book in docs/_build/html and run what 
 interop: $(VENV)/test.stamp  ## Tests against real peers, and against the kernel where we are root
 	@$(PYTEST) -m "interop or root" $(ARGS)
 
-bench: $(VENV)/test.stamp  ## Measure side by side with the peers that are installed; NAME=relay
-	@for name in $(or $(NAME),$(notdir $(basename $(wildcard bench/*.py)))); do \
-	    echo "# $$name"; $(BIN)/python -m bench.$$name $(ARGS) || exit 1; \
-	done
+bench: $(VENV)/test.stamp  ## Measure side by side with the peers that are installed; NAME=replay_store
+	@$(BIN)/python -m bench$(if $(NAME),.$(NAME)) $(ARGS)
 
 # The three files agree with each other because the largest constrains the rest. They name no
 # index: whoever installs from them decides where from, and the hashes decide what.
