@@ -102,6 +102,7 @@ REFUSED = {
     "fd00:ec2::254": "unique local",
     "fe80::1": "link-local",
     "fe80::1%eth0": "link-local",
+    "2606:4700::1%eth0": "zone of this host",
     "fec0::1": "site-local",
     "ff02::1": "multicast",
     "ff0e::1": "multicast",

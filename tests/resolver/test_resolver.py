@@ -487,8 +487,7 @@ def test_by_the_c_library(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
             assert "Name or service not known" in await problem_of(resolver, "gone.test")
             assert server.asked == []
 
-    with monkeypatch.context():
-        run(main)
+    run(main)
 
 
 def test_a_c_library_that_hangs_holds_up_nobody_else(
@@ -507,8 +506,7 @@ def test_a_c_library_that_hangs_holds_up_nobody_else(
             assert all("no answer within 0.2 s" in problem for problem in problems)
         library.go.set()
 
-    with monkeypatch.context():
-        run(main)
+    run(main)
 
 
 def test_dnspython_is_loaded_with_the_first_name_and_not_before() -> None:

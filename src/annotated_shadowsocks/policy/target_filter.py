@@ -55,6 +55,9 @@ class TargetFilter:
         rule = self._rule_of(address)
         if rule is not None or address.version == 4:
             return rule
+        # [RFC4007 §6] a zone is known to this host alone, so an address with one is local.
+        if address.scope_id is not None and not self.allow_private:
+            return "zone of this host"
         for how, bits in _embedded_ipv4(int(address)):
             inner = ipaddress.IPv4Address(bits & 0xFFFF_FFFF)
             rule = self._rule_of(inner)

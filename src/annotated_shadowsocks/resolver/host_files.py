@@ -13,7 +13,7 @@ __all__ = ["ResolvConf", "parse_hosts", "parse_resolv_conf"]
 
 _PORT = 53
 
-# [man resolv.conf] MAXNS; with more, the last ones would hardly get a turn in the time there is
+# resolv.conf(5) has the same limit (MAXNS); of more, the last would hardly have time for a turn.
 _MAX_SERVERS = 3
 _MAX_SEARCH = 6
 
@@ -74,7 +74,7 @@ def _numbers(options: list[str]) -> dict[str, int]:
     for option in options:
         name, _, digits = option.partition(":")
         if name in _OPTION_CAPS and digits.isascii() and digits.isdigit():
-            # [man resolv.conf] silently capped; zero rounds or seconds would ask nobody
+            # resolv.conf(5) caps them silently. Zero rounds or seconds would ask nobody.
             least = 0 if name == "ndots" else 1
             numbers[name] = max(least, min(int(digits), _OPTION_CAPS[name]))
     return numbers

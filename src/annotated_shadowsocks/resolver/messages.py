@@ -21,9 +21,9 @@ __all__ = ["build_query", "read_response"]
 
 _HEADER_SIZE = 12
 
-# A record costs dnspython some 40 microseconds, and a response by TCP can hold four thousand that
-# an attacker chose. 16 CNAMEs, which is as far as a chain is followed, and 32 addresses of each
-# family are what can be used.
+# A record costs dnspython 40 microseconds and more, and a response by TCP can hold four thousand
+# that an attacker chose. 16 CNAMEs, which is as far as a chain is followed, and 32 addresses of a
+# family are as many as can be used.
 _MAX_ANSWERS = 48
 _MAX_AUTHORITIES = 4
 

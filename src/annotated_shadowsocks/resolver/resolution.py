@@ -30,6 +30,7 @@ class Limits(NamedTuple):
     #: [RFC8305 §3] waits 50 ms for the family that is late, because its addresses can still join
     #: the race. Here they cannot, so they get longer.
     straggler: float = 0.25
+    #: [RFC9520 §3.2] also for failures: a name that cannot be resolved is not asked for in a storm.
     min_ttl: float = 1.0
     max_ttl: float = 3600.0
     max_negative_ttl: float = 30.0
