@@ -1,12 +1,12 @@
 """The public surface is what exports.txt says."""
 
 from exports import PINNED, surface
-from tree import import_all
+from tree import complain, import_all
 
 
 def test_every_module_says_what_it_exports() -> None:
     silent = [module.__name__ for module in import_all() if not hasattr(module, "__all__")]
-    assert not silent, f"without __all__: {', '.join(silent)}"
+    complain("without __all__:", silent)
 
 
 def test_exported_names_exist_and_are_public() -> None:
@@ -16,11 +16,11 @@ def test_exported_names_exist_and_are_public() -> None:
         for name in getattr(module, "__all__", [])
         if not hasattr(module, name) or (name.startswith("_") and not name.endswith("__"))
     ]
-    assert not wrong, f"in __all__ but missing or private: {', '.join(wrong)}"
+    complain("in __all__ but missing or private:", wrong)
 
 
 def test_the_surface_is_pinned() -> None:
     pinned, present = set(PINNED.read_text("utf-8").split()), set(surface())
     changes = [f"- {name}" for name in sorted(pinned - present)]
     changes += [f"+ {name}" for name in sorted(present - pinned)]
-    assert not changes, "if this is meant, run python tests/repo/exports.py:\n" + "\n".join(changes)
+    complain("exports.txt differs; if this is meant, run python tests/repo/exports.py:", changes)

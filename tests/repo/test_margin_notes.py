@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 from margin_notes import Note, Sources, notes, page_notes
-from tree import ROOT, python_files
+from tree import ROOT, complain, python_files
 
 
 def test_every_note_of_the_tree_resolves() -> None:
@@ -16,7 +16,7 @@ def test_every_note_of_the_tree_resolves() -> None:
         for note in (notes if path.suffix == ".py" else page_notes)(path.read_text("utf-8"))
         if (problem := sources.problem(note))
     ]
-    assert not problems, "\n" + "\n".join(problems)
+    complain("notes that lead nowhere:", problems)
 
 
 def test_notes_are_found_in_comments_and_docstrings() -> None:

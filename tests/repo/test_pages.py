@@ -2,7 +2,7 @@
 
 import re
 
-from tree import ROOT
+from tree import ROOT, complain
 
 FENCE = re.compile(r"^\s*(`{3,}|~{3,})\s*(python|py|py3|python3|pycon|ipython)\b", re.MULTILINE)
 
@@ -14,4 +14,4 @@ def test_no_page_shows_python_that_nothing_runs() -> None:
         for text in [path.read_text("utf-8")]
         for match in FENCE.finditer(text)
     ]
-    assert not shown, "use {testcode}, {doctest} or {source} here: " + ", ".join(shown)
+    complain("use {testcode}, {doctest} or {source} here:", shown)

@@ -5,7 +5,7 @@ import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
-from tree import ROOT, python_files
+from tree import ROOT, complain, python_files
 
 FILE_LIMIT = 500
 FUNCTION_LIMIT = 80
@@ -28,12 +28,12 @@ def oversized() -> Iterator[tuple[str, int]]:
 
 def test_what_is_long_has_a_reason() -> None:
     exempt = tomllib.loads(EXEMPTIONS.read_text("utf-8"))
-    long = {name: lines for name, lines in oversized() if name not in exempt}
-    assert not long, f"over {FILE_LIMIT} lines a file, {FUNCTION_LIMIT} a function: {long}"
+    long = [f"{name}: {lines}" for name, lines in oversized() if name not in exempt]
+    complain(f"longer than {FILE_LIMIT} lines a file, {FUNCTION_LIMIT} a function:", long)
 
 
 def test_exemptions_are_needed_and_reasoned() -> None:
     exempt = tomllib.loads(EXEMPTIONS.read_text("utf-8"))
     stale = exempt.keys() - {name for name, _ in oversized()}
-    assert not stale, f"no longer too long, or gone: {sorted(stale)}"
+    complain("exempt, but no longer too long, or gone:", sorted(stale))
     assert all(reason.strip() for reason in exempt.values())

@@ -5,7 +5,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from tree import ROOT
+from tree import ROOT, complain
 
 INDEX_HOSTS = r"pypi\.org|pythonhosted\.org|npmjs\.(com|org)|crates\.io|proxy\.golang\.org"
 FORBIDDEN = {
@@ -32,7 +32,7 @@ def test_no_tracked_file_names(what: str) -> None:
         for number, line in enumerate(path.read_text("utf-8", errors="replace").splitlines(), 1)
         if pattern.search(line)
     ]
-    assert not found, f"{what} is named here:\n" + "\n".join(found)
+    complain(f"{what} is named here:", found)
 
 
 @pytest.mark.parametrize(

@@ -1,11 +1,13 @@
-"""Where the tree is, and its Python files."""
+"""Where the tree is, its Python files, and how a test of it complains."""
 
 import importlib
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 
-__all__ = ["PACKAGE", "ROOT", "import_all", "module_name", "python_files"]
+import pytest
+
+__all__ = ["PACKAGE", "ROOT", "complain", "import_all", "module_name", "python_files"]
 
 ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "src" / "annotated_shadowsocks"
@@ -28,3 +30,9 @@ def import_all() -> Iterator[ModuleType]:
     for path in python_files("src"):
         if path.name != "__main__.py":
             yield importlib.import_module(module_name(path))
+
+
+def complain(rule: str, breaches: list[str]) -> None:
+    """Fail with one line for each breach of ``rule``, if there are any, and no traceback."""
+    if breaches:
+        pytest.fail("\n  ".join([rule, *breaches]), pytrace=False)
