@@ -4,7 +4,8 @@ The relay lives inside an asyncio loop, because signals, timers and names live t
 ``loop.add_reader`` builds a handle, copies a context and queues a callback for each event of each
 socket. An epoll descriptor is itself pollable, so the loop watches exactly one descriptor, ours,
 and we hand each event to its watcher with one dictionary look-up. It behaves the same under
-asyncio and uvloop, and a watched socket costs a dictionary entry instead of a handle.
+asyncio and uvloop, and a watched socket costs a dictionary entry instead of a handle. In the loop
+of ``relay.event_loop`` both even share one epoll set.
 
 Where epoll does not exist, ``LoopPoller`` keeps the same promises with ``add_reader``.
 
@@ -20,6 +21,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 __all__ = [
+    "BATCH",
     "ERROR",
     "HANGUP",
     "READ",
@@ -38,7 +40,7 @@ ERROR = 0x008
 HANGUP = 0x010
 
 #: Events taken from the kernel at once, and how often before other work of the loop has its turn.
-_BATCH = 256
+BATCH = 256
 _ROUNDS = 4
 
 _log = logging.getLogger(__name__)
@@ -110,10 +112,7 @@ class Poller:
         if not self._dispatching:
             self._sweep()
 
-    def _tell(self, fd: int, events: int) -> None:
-        watcher = self._watchers.get(fd)
-        if watcher is None:
-            return
+    def _tell(self, watcher: Watcher, events: int) -> None:
         try:
             watcher.ready(events)
         except Exception as error:  # noqa: BLE001
@@ -133,13 +132,15 @@ class Poller:
 
 
 class EpollPoller(Poller):
-    """All sockets in one epoll set, and that set's descriptor in the event loop."""
+    """All sockets in one epoll set: the loop's own, or one that the loop watches."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, epoll: select.epoll | None = None) -> None:
         super().__init__()
         self._loop = loop
-        self._epoll = select.epoll()
-        loop.add_reader(self._epoll.fileno(), self._dispatch)
+        self._epoll = epoll or select.epoll()
+        self._nested = epoll is None
+        if self._nested:
+            loop.add_reader(self._epoll.fileno(), self._dispatch)
 
     def watch(self, sock: socket.socket, events: int, watcher: Watcher) -> None:
         """See ``Poller.watch``."""
@@ -161,7 +162,7 @@ class EpollPoller(Poller):
 
     def stop(self) -> None:
         """See ``Poller.stop``."""
-        if not self._epoll.closed:
+        if self._nested and not self._epoll.closed:
             self._loop.remove_reader(self._epoll.fileno())
             self._epoll.close()
 
@@ -174,20 +175,29 @@ class EpollPoller(Poller):
         if not self._dispatching:
             self._sweep()
 
-    def _dispatch(self) -> None:
-        tell = self._tell
+    def serve(self, ready: list[tuple[int, int]]) -> list[tuple[int, int]]:
+        """Tell the watchers of ``ready``; returns the events of descriptors that have none."""
+        tell, watchers = self._tell, self._watchers
+        others = []
         self._dispatching = True
         try:
-            for _ in range(_ROUNDS):
-                ready = self._epoll.poll(0, _BATCH)
-                for fd, events in ready:
-                    tell(fd, events)
-                if self._closing:
-                    self._sweep()
-                if len(ready) < _BATCH:
-                    break
+            for fd, events in ready:
+                watcher = watchers.get(fd)
+                if watcher is None:
+                    others.append((fd, events))
+                else:
+                    tell(watcher, events)
         finally:
             self._dispatching = False
+            self._sweep()
+        return others
+
+    def _dispatch(self) -> None:
+        for _ in range(_ROUNDS):
+            ready = self._epoll.poll(0, BATCH)
+            self.serve(ready)
+            if len(ready) < BATCH:
+                break
 
 
 class LoopPoller(Poller):
@@ -232,9 +242,14 @@ class LoopPoller(Poller):
     def _one(self, fd: int, events: int) -> None:
         # The loop's callbacks of one turn are the batch: a reader that was removed in the same
         # turn is cancelled by the loop, so closing may follow at once.
-        self._tell(fd, events)
+        watcher = self._watchers.get(fd)
+        if watcher is not None:
+            self._tell(watcher, events)
 
 
 def new_poller(loop: asyncio.AbstractEventLoop) -> Poller:
-    """The best poller that this system has."""
+    """The poller that is in ``loop`` already, else the best that this system has."""
+    inside: object = getattr(loop, "poller", None)
+    if isinstance(inside, Poller):
+        return inside
     return EpollPoller(loop) if hasattr(select, "epoll") else LoopPoller(loop)
