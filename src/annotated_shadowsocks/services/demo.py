@@ -80,7 +80,7 @@ async def _demonstrate(keep: bool) -> int:
 def _serve(stack: AsyncExitStack, config: Config) -> Listener:
     """Run what ``config`` says until the stack unwinds; returns its TCP listener."""
     bindings = Bindings()
-    bindings.rebind(config)
+    bindings.open(config)
     stack.callback(bindings.close)
     assembly = Assembly(asyncio.get_running_loop(), entropy, SharedSalts(entropy, shared=False))
     stack.callback(assembly.close)
@@ -116,7 +116,7 @@ async def _fetch(local_at: Endpoint, origin: Origin) -> bool:
     digest = hashlib.sha256(body).hexdigest()
     same = digest == origin.digest
     print(
-        f"  TCP  curl's way: SOCKS5 CONNECT to {target}, GET /random\n"
+        f"  TCP  SOCKS5 CONNECT to {target}, GET /random\n"
         f"       {len(body):,} octets in {elapsed * 1000:.0f} ms, sha256 {digest[:16]}…, "
         f"{'equal to' if same else 'NOT'} the origin's"
     )
