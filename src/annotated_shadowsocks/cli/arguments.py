@@ -165,10 +165,10 @@ class _Assign(argparse.Action):
 
 
 def _unexpected(program: str, extras: Sequence[str], known: Sequence[str]) -> str:
-    """What to say about arguments that nothing takes; what follows a flag may be a secret."""
+    """What to say about arguments that nothing takes; any of them may be half a password."""
     flags = [extra for extra in extras if extra.startswith("-") and extra != "-"]
     if not flags:
-        return f"unexpected argument '{extras[0]}'; a configuration file is given with -c"
+        return "an argument without a flag; give a file with -c, and quote what has spaces"
     name = flags[0].partition("=")[0] if flags[0].startswith("--") else flags[0][:2]
     for row, flag in _elsewhere(name):
         if row.standing is Standing.UNSUPPORTED:
@@ -182,6 +182,6 @@ def _unexpected(program: str, extras: Sequence[str], known: Sequence[str]) -> st
 
 def _elsewhere(name: str) -> Iterator[tuple[Option[Any], CommandFlag]]:
     for row in o.OPTIONS:
-        for flag in (*row.rust, *row.libev, *row.own):
+        for flag in (*row.own, *row.rust, *row.libev):
             if name in flag.names:
                 yield row, flag

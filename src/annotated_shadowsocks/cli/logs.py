@@ -20,7 +20,7 @@ from typing import TextIO
 from ..config.model import LogConfig
 from .text import escape
 
-__all__ = ["MAX_PER_SECOND", "Formatter", "RateLimit", "configure"]
+__all__ = ["MAX_PER_SECOND", "Formatter", "RateLimit", "configure", "say"]
 
 #: Records per second that are written.
 MAX_PER_SECOND = 100
@@ -111,3 +111,8 @@ def configure(
     logging.getLogger().setLevel(logging.WARNING)
     logging.getLogger(ROOT).setLevel(logging.DEBUG if log.verbosity else logging.INFO)
     return handler
+
+
+def say(message: str, *arguments: object) -> None:
+    """Log one line of the command itself."""
+    logging.getLogger(f"{ROOT}.cli").info(message, *arguments)

@@ -3,7 +3,6 @@
 import binascii
 import json
 from collections.abc import Sequence
-from importlib import import_module
 
 from .. import __version__
 from ..errors import ConfigError, UsageError
@@ -23,8 +22,10 @@ def run(program: str, argv: Sequence[str]) -> int:
     found = _parser(program).parse_args(argv)
     if found.command == "genkey":
         return _genkey(found.method, found.output, found.json)
-    code: int = import_module("annotated_shadowsocks.services.demo").run(keep=found.keep)
-    return code
+    # Imported when it is certain that it is needed: it loads the event loop.
+    from ..services import demo
+
+    return demo.run(keep=found.keep)
 
 
 def _parser(program: str) -> ArgumentParser:

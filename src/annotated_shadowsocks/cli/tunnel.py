@@ -2,12 +2,13 @@
 
 import json
 import os
-from collections.abc import Callable, Sequence
-from importlib import import_module
+from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
 from ..config import options as o
 from ..config.reader import Document, read
+from ..config.sections import Setting
 from . import files
 from .arguments import Invocation, parse
 from .text import complain
@@ -15,14 +16,16 @@ from .text import complain
 if TYPE_CHECKING:
     from ..config.model import Config
 
-__all__ = ["loader", "run"]
+__all__ = ["config_path", "load_config", "run"]
 
 
 def run(program: str, argv: Sequence[str]) -> int:
     """The whole life of ``program``; returns its exit code."""
     invocation = parse(program, argv)
     _warn_of_secrets(program, invocation)
-    load = loader(program, invocation)
+    path = config_path(program, invocation)
+    # SIGHUP loads the same sources again, and sees what changed in them.
+    load = partial(load_config, program, path, invocation.flags)
     config = load()
     if invocation.print_config:
         from ..config.show import shown
@@ -30,32 +33,34 @@ def run(program: str, argv: Sequence[str]) -> int:
         print(json.dumps(shown(config), indent=2, ensure_ascii=False))
         return 0
     if invocation.test_config:
-        print(f"{program}: the configuration is good: {_summary(config)}")
+        print(f"{path or 'command line'}: good: {_summary(config)}")
         return 0
     # Imported when it is certain that they are needed: they load the event loop.
-    services = import_module("annotated_shadowsocks.services.run")
+    from ..services import run as services
     from . import logs
 
     logs.configure(config.log)
+    logs.say("configuration from %s", path or "the command line")
     start = services.run_local if program == "sslocal" else services.run_server
-    code: int = start(config, load)
-    return code
+    return start(config, load)
 
 
-def loader(program: str, invocation: Invocation) -> "Callable[[], Config]":
-    """Reads the same sources each time it is called, so that SIGHUP sees what changed in them."""
-    path = invocation.config
-    # A server on the command line is a whole configuration; no file is looked for behind it.
-    if path is None and not {o.SERVER.key, o.SERVER_URL.key} & set(invocation.flags):
-        path = files.find_config(program, os.environ)
+def config_path(program: str, invocation: Invocation) -> str | None:
+    """The file to read; None where the command line is the whole configuration."""
+    if invocation.config is not None:
+        return invocation.config
+    if {o.SERVER.key, o.SERVER_URL.key} & set(invocation.flags):
+        return None
+    return files.find_config(program, os.environ)
 
-    def load() -> "Config":
-        from ..config.build import build
 
-        document = read(files.read_config(path), path) if path else Document("command line")
-        return build(document, invocation.flags, program, os.environ, files.read_secret)
+def load_config(program: str, path: str | None, flags: Mapping[str, Setting]) -> "Config":
+    """The configuration of ``program`` as its sources say now. Raises ``ConfigError``."""
+    # Imported here: it loads the table of cipher methods, which help and version do not need.
+    from ..config.build import build
 
-    return load
+    document = read(files.read_config(path), path) if path else Document("command line")
+    return build(document, flags, program, os.environ, files.read_secret)
 
 
 def _warn_of_secrets(program: str, invocation: Invocation) -> None:

@@ -32,10 +32,10 @@ def build(
     """
     sources = Sources(document, Section("command line", flags), environment, read_text)
     top = sources.read((), Scope.TOP)
-    log = _log(sources, top)
     # Two passes, so that a value which could not be read is not reported as missing as well.
     server_list = _server_sections(sources, top, program)
     local_list = local_sections(sources, top)
+    log = _log(sources, top)
     sources.problems.raise_first()
     default_mode = "tcp_and_udp" if program == "sslocal" else o.MODE.default
     servers = [

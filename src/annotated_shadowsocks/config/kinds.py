@@ -141,11 +141,8 @@ def host_port(value: object) -> HostPort:
         raise _wrong(value, "a host", "write an address or a name in double quotes")
     # Endpoint.parse knows brackets and colons; -1 cannot come from text, so it marks "no port".
     endpoint = Endpoint.parse(value.strip(), default_port=-1)
-    if len(endpoint.host) > MAX_HOST or not set(endpoint.host).isdisjoint(" \t\"'/@#?,"):
+    if len(endpoint.host) > MAX_HOST or not set(endpoint.host).isdisjoint("\"'/@#?,[]"):
         raise _wrong(value, "a host", "write one address or one name, and its port behind ':'")
-    is_v6 = endpoint.address is not None and ":" in endpoint.host
-    if is_v6 != (":" in endpoint.host or value.strip().startswith("[")):
-        raise _wrong(value, "an IPv6 address", "write [address]:port")
     return HostPort(endpoint.host, endpoint.port if endpoint.port >= 0 else None)
 
 
@@ -169,7 +166,7 @@ def secret(value: object) -> Secret:
 def port_passwords(value: object) -> dict[int, Secret]:
     """An object from port to password."""
     if not isinstance(value, dict) or not value:
-        raise _wrong(value, "an object", 'write {"8388": "password", …}')
+        raise _wrong(value, "passwords by port", 'write {"8388": "password", …}')
     return {port(key): secret(password) for key, password in value.items()}
 
 

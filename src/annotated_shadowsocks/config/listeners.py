@@ -1,5 +1,7 @@
 """From settings to local listeners, and to the users who may enter there."""
 
+from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from ..endpoint import Endpoint
@@ -8,8 +10,9 @@ from . import kinds, reader
 from . import options as o
 from .model import LocalConfig, User
 from .option import Option, Scope
+from .reader import Path
 from .secret import Secret
-from .sections import Problems, Rows, Section, read_section
+from .sections import Problems, Section, read_section
 from .sources import Sources
 
 __all__ = ["local_config", "local_sections", "read_users"]
@@ -34,7 +37,7 @@ def local_sections(sources: Sources, top: Section) -> list[Section]:
     # reach a listener whose entry did not ask for it.
     shared = top.without(o.LOCAL_ADDRESS, o.LOCAL_PORT)
     sections = [flags.over(entry.within(shared)) for entry in entries]
-    if o.LOCALS not in top or o.LOCAL_ADDRESS in top or o.LOCAL_PORT in top:
+    if not top.get(o.LOCALS) or o.LOCAL_ADDRESS in top or o.LOCAL_PORT in top:
         sections.insert(0, flags.over(top))
     return sections
 
@@ -67,33 +70,37 @@ def read_users(text: str, name: str, sources: Sources) -> tuple[User, ...]:
 
     An empty list is an error: it would open the listener to everybody.
     """
-    document = reader.read(text, name)
-    problems = Problems()
-    outer = read_section(document, (), _rows(_PASSWORD), problems)
-    found = outer.find(_PASSWORD)
-    inner = read_section(document, found.path, _rows(_USERS), problems) if found else outer
-    listed = inner.find(_USERS)
-    rows = _rows(_USER_NAME, _USER_PASSWORD)
-    paths = [(*listed.path, i) for i in range(len(listed.value))] if listed else []
-    entries = [read_section(document, path, rows, problems) for path in paths]
-    users = [_user(sources, entry, problems) for entry in entries]
+    inner = replace(sources, document=reader.read(text, name), problems=Problems())
+    top = _read(inner, (), _PASSWORD)
+    by_password = top.find(_PASSWORD)
+    listed = _read(inner, by_password.path, _USERS).find(_USERS) if by_password else None
+    paths = [(*listed.path, index) for index in range(len(listed.value))] if listed else []
+    entries = [_read(inner, path, _USER_NAME, _USER_PASSWORD) for path in paths]
     if not entries:
         remedy = 'write {"password": {"users": [{"user_name": …, "password": …}]}}'
-        problems.add(name, "no users", remedy)
-    problems.raise_first()
-    return tuple(user for user in users if user)
+        inner.problems.add(name, "no users", remedy)
+    inner.problems.raise_first()
+    users: dict[str, User | None] = {}
+    for entry in entries:
+        if entry.get(_USER_NAME) in users:
+            inner.problems.add(entry.place, "the same user_name again", "keep one")
+        users[entry.get(_USER_NAME)] = _user(inner, entry)
+    inner.problems.raise_first()
+    return tuple(filter(None, users.values()))
 
 
-def _user(sources: Sources, entry: Section, problems: Problems) -> User | None:
+def _user(sources: Sources, entry: Section) -> User | None:
     name, secret = entry.get(_USER_NAME), entry.get(_USER_PASSWORD)
     if not name or secret is None:
-        problems.add(entry.place, "a user without name or password", "give both")
+        sources.problems.add(entry.place, "a user without name or password", "give both")
         return None
-    password = sources.expand(secret)
-    if max(len(text.encode()) for text in (name, password.reveal())) > _MAX_OCTETS:
-        problems.add(entry.place, f"longer than {_MAX_OCTETS} octets", "shorten it")
-    return User(name, password)
+    password = sources.attempt(entry.place, partial(sources.expand, secret))
+    for text in (name, password.reveal() if password else ""):
+        if len(text.encode("utf-8")) > _MAX_OCTETS:
+            sources.problems.add(entry.place, f"longer than {_MAX_OCTETS} octets", "shorten it")
+    return User(name, password) if password else None
 
 
-def _rows(*options: Option[Any]) -> Rows:
-    return {option.key: option for option in options}
+def _read(sources: Sources, path: Path, *options: Option[Any]) -> Section:
+    rows = {option.key: option for option in options}
+    return read_section(sources.document, path, rows, sources.problems)

@@ -145,6 +145,8 @@ def _at(document: Document, path: Path) -> dict[str, Any]:
 
 def _hint(key: str, rows: Rows) -> str:
     """What to do about an unknown key."""
+    if near := difflib.get_close_matches(key, rows, n=1, cutoff=0.8):
+        return f"did you mean '{near[0]}'?"
     if any(key in row.names and Scope.TOP in row.scopes for row in OPTIONS):
         return "it belongs to the top level of the file"
     if any(key in row.names and row.scopes for row in OPTIONS):

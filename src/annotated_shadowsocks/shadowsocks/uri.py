@@ -29,7 +29,8 @@ DEFAULT_PORT = 8388
 #: [SIP022] methods of this family are never written in base64.
 PERCENT_ENCODED = "2022-"
 
-NOT_IN_HOST = frozenset(" /@?#[]")
+#: What Endpoint leaves in a name, and a URL could not carry back.
+NOT_IN_HOST = frozenset("/@?#[]")
 
 _URL_SAFE_TO_STANDARD = str.maketrans("-_", "+/")
 
@@ -115,15 +116,11 @@ def _authority(text: str) -> Endpoint:
         raise ConfigError("", "the URL has a path", "only /?plugin=… may follow the port")
     host_port = _unquote(host_port, "the host")
     endpoint = Endpoint.parse(host_port, DEFAULT_PORT)
-    # [RFC3986 §3.2.2] brackets around IPv6 literals, and around nothing else
-    if (endpoint.address is not None and ":" in endpoint.host) != host_port.startswith("["):
-        raise ConfigError("", f"'{host_port}' is not a host", "write IPv6 as [address]:port")
-    if ":" in endpoint.host and endpoint.address is None:
-        raise ConfigError("", f"'{host_port}' is not a host", "write it as host:port")
-    if endpoint.port == 0 or not (
-        endpoint.host.isprintable() and NOT_IN_HOST.isdisjoint(endpoint.host)
-    ):
-        raise ConfigError("", f"'{host_port}' is not a server", "write it as host:port")
+    # [RFC3986 §3.2.2] an IPv6 literal stands in brackets: without them its end is a guess
+    if ":" in endpoint.host and not host_port.startswith("["):
+        raise ConfigError("", f"{host_port!r} is not a host", "write IPv6 as [address]:port")
+    if endpoint.port == 0 or not NOT_IN_HOST.isdisjoint(endpoint.host):
+        raise ConfigError("", f"{host_port!r} is not a server", "write it as host:port")
     return endpoint
 
 
@@ -163,6 +160,6 @@ def _unbase64(text: str, what: str) -> str:
     try:
         padded = standard + "=" * (-len(standard) % 4)
         return binascii.a2b_base64(padded, strict_mode=True).decode("utf-8")
-    except (binascii.Error, UnicodeError) as error:
+    except ValueError as error:
         remedy = "write base64 of method:password, or percent-encode it"
         raise ConfigError("", f"{what} is neither base64 nor method:password", remedy) from error
