@@ -59,8 +59,9 @@ class Assembly:
 
     @property
     def active(self) -> int:
-        """Connections that are not at their end."""
-        return sum(service.active for service in self._all())
+        """Connections that are not at their end, and those with octets left to deliver."""
+        undelivered = len(self.runtime.endings.last_words)
+        return undelivered + sum(service.active for service in self._all())
 
     @property
     def listeners(self) -> list[Listener]:
@@ -118,8 +119,8 @@ class Assembly:
         self.runtime.endings.silence_seconds = config.timeout
         settings = (config.dns, config.ipv6_first)
         if self._resolver is None or settings != self._resolver_settings:
-            if self._resolver is not None:
-                self._resolver.close()
+            # The one before is not closed: connections of a service that is replaced may wait for
+            # its answers. It ends with the last of them.
             self._resolver = Resolver(servers=config.dns, ipv6_first=config.ipv6_first)
             self._resolver_settings = settings
             self.runtime.lookup = self._resolver.lookup
@@ -152,15 +153,20 @@ class Assembly:
     def _local(self, config: Config, part: LocalConfig) -> LocalPort:
         upstreams = tuple(
             Upstream(
-                server.endpoint, MasterKey.from_password(server.method, server.password.reveal())
+                server.endpoint,
+                MasterKey.from_password(server.method, server.password.reveal()),
+                server.tcp,
+                server.udp,
             )
             for server in config.servers
         )
         users = {user.name: user.password.reveal() for user in part.users} or None
-        return LocalPort(self.runtime, upstreams, users, config.timeout)
+        return LocalPort(self.runtime, upstreams, users, config.timeout, part.tcp)
 
 
 def _packet_limits(config: Config) -> PacketLimits:
     affordable = min(_ASSOCIATIONS, descriptor_limit() // _ASSOCIATION_SHARE)
     most = config.udp_max_associations or affordable
-    return PacketLimits(config.udp_timeout, most, min(_PER_HOST, most))
+    # The programs that use sslocal share its host's address, so no one of them is to be bounded.
+    per_host = most if config.locals else min(_PER_HOST, most)
+    return PacketLimits(config.udp_timeout, most, per_host)

@@ -31,8 +31,8 @@ class Bindings:
         self.udp: dict[Endpoint, list[list[socket.socket]]] = {}
         self._workers = workers
 
-    def rebind(self, config: Config) -> None:
-        """Open what ``config`` adds, then close what it no longer names.
+    def open(self, config: Config) -> None:
+        """Open what ``config`` adds.
 
         Raises ``ListenError`` and changes nothing where one of the new ones cannot be opened.
         """
@@ -48,9 +48,17 @@ class Bindings:
             for sock in self.tcp[endpoint]:
                 # On a socket that listens already this only replaces the limit of its queue.
                 sock.listen(asked)
-        self._close(self.tcp.keys() - tcp, self.udp.keys() - udp)
         self.tcp |= added.tcp
         self.udp |= added.udp
+
+    def prune(self, config: Config) -> None:
+        """Close what ``config`` does not name.
+
+        Only when nobody watches it any more: a descriptor number that was closed first and given
+        up later may be another socket's by then.
+        """
+        tcp, udp = _wanted(config)
+        self._close(self.tcp.keys() - tcp, self.udp.keys() - udp)
 
     def close(self) -> None:
         """Close all; connections still in an accept queue are reset by the kernel."""

@@ -17,9 +17,9 @@ part of its protocol, and shows as an end of the stream.
 
 import logging
 import socket
-from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 
 from ..endpoint import Endpoint
 from ..errors import Error, LocalProtocolError
@@ -35,7 +35,7 @@ from ..shadowsocks.key import MasterKey
 from ..socks5.messages import UNSPECIFIED, Command
 from ..socks5.replies import reply_for
 from ..socks5.server import ConnectRequested, Request, ServerHandshake
-from .packets import LocalPackets
+from .packets import LocalPackets, portable
 from .port import Port
 from .runtime import Runtime
 
@@ -46,19 +46,25 @@ _log = logging.getLogger(__name__)
 #: How long the first payload is waited for. A program on this host answers within a millisecond.
 _FIRST_PAYLOAD = 0.05
 
+#: How long a server that could not be dialled is tried only after the others.
+_REST = 30.0
+
 
 @dataclass(frozen=True, slots=True)
 class Upstream:
-    """One Shadowsocks server that connections may leave through."""
+    """One Shadowsocks server that connections, datagrams or both may leave through."""
 
     endpoint: Endpoint
     key: MasterKey
+    tcp: bool = True
+    udp: bool = True
 
 
 class LocalPort(Port):
     """A SOCKS5 front on some sockets; ``users`` maps names to passwords, None asks for neither.
 
-    ``upstreams`` take turns; one that cannot be dialled is passed over for the next.
+    ``upstreams`` take turns; one that cannot be dialled is passed over for the next, and left in
+    peace for a while. ``tcp`` False serves UDP ASSOCIATE alone.
     """
 
     def __init__(
@@ -67,10 +73,16 @@ class LocalPort(Port):
         upstreams: tuple[Upstream, ...],
         users: Mapping[str, str] | None,
         handshake_seconds: float,
+        tcp: bool = True,
     ) -> None:
         super().__init__(runtime, None)
         self.users = users
-        self.commands = {Command.CONNECT}
+        self._upstreams = [upstream for upstream in upstreams if upstream.tcp]
+        self._packet_upstreams = [upstream for upstream in upstreams if upstream.udp]
+        self._turn = 0
+        #: Until when to spare a server, by its place.
+        self._resting: dict[Endpoint, float] = {}
+        self.commands = {Command.CONNECT} if tcp and self._upstreams else set()
         self.handshakes: DeadlineQueue[_Session] = DeadlineQueue(
             runtime.loop, handshake_seconds, _Session.expired
         )
@@ -78,24 +90,25 @@ class LocalPort(Port):
             runtime.loop, _FIRST_PAYLOAD, _send_head
         )
         #: UDP ASSOCIATE connections that are open, by the client's host.
-        self.controls: Counter[str] = Counter()
+        self.controls: dict[str, set[_ControlConnection]] = {}
         self.udp_port: int | None = None
-        self._upstreams = upstreams
-        self._turn = 0
 
     def relay_packets(self, sockets: list[socket.socket], limits: PacketLimits) -> None:
         """Relay datagrams of ``sockets``, which are bound to the port that TCP listens on."""
-        self.commands.add(Command.UDP_ASSOCIATE)
         runtime = self.runtime
         codecs = [
             LocalPackets(upstream.endpoint, upstream.key, runtime.packet_salts, runtime.entropy)
-            for upstream in self._upstreams
+            for upstream in self._packet_upstreams
         ]
+        if not codecs:
+            _log.warning("no server takes datagrams: UDP ASSOCIATE is refused")
+            return
+        self.commands.add(Command.UDP_ASSOCIATE)
 
         def codec_for(client: Address) -> LocalPackets | None:
             # Programs exist that send datagrams without asking first, and peers serve them. Where a
             # password is asked for, only whoever gave it is served.
-            if self.users is not None and not self.controls[client[0]]:
+            if self.users is not None and client[0] not in self.controls:
                 return None
             return codecs[hash(client) % len(codecs)]
 
@@ -106,29 +119,47 @@ class LocalPort(Port):
     def upstreams(self) -> list[Upstream]:
         """All servers in the order in which the next connection should try them."""
         self._turn = (self._turn + 1) % len(self._upstreams)
-        return [*self._upstreams[self._turn :], *self._upstreams[: self._turn]]
+        in_turn = [*self._upstreams[self._turn :], *self._upstreams[: self._turn]]
+        now = self.runtime.loop.time()
+        # A stable sort: last are those that rest, which are better than none.
+        return sorted(in_turn, key=lambda upstream: self._resting.get(upstream.endpoint, 0) > now)
+
+    def dialed(self, upstream: Upstream, well: bool) -> None:
+        """Learn whether ``upstream`` could be dialled."""
+        if well:
+            self._resting.pop(upstream.endpoint, None)
+        else:
+            self._resting[upstream.endpoint] = self.runtime.loop.time() + _REST
 
     def accepted(self, sock: socket.socket, address: tuple[str, int]) -> None:
         """A connection was accepted."""
         self.runtime.counters.accepted += 1
         self.handshakes.add(_Session(self, sock, address))
 
+    def stop(self) -> None:
+        """Take no more; associations end, and their clients are told."""
+        super().stop()
+        for controls in list(self.controls.values()):
+            for control in list(controls):
+                control.close()
+
     def abort(self) -> None:
-        """End what is established."""
+        """End every connection."""
         super().abort()
         self.first_payloads.clear()
 
-    def control_opened(self, host: str) -> None:
-        """A client at ``host`` holds a UDP ASSOCIATE connection."""
-        self.controls[host] += 1
+    def control_opened(self, control: "_ControlConnection") -> None:
+        """A client holds a UDP ASSOCIATE connection."""
+        self.controls.setdefault(control.host, set()).add(control)
 
-    def control_closed(self, host: str) -> None:
+    def control_closed(self, control: "_ControlConnection") -> None:
         """It is closed, and with the last one of a host its associations end [RFC1928 §6]."""
-        self.controls[host] -= 1
-        if not self.controls[host]:
-            del self.controls[host]
+        controls = self.controls[control.host]
+        controls.discard(control)
+        if not controls:
+            del self.controls[control.host]
             for packets in self.packet_relays:
-                packets.forget_host(host)
+                packets.forget_host(control.host)
 
 
 def _send_head(relay: StreamRelay) -> None:
@@ -158,6 +189,7 @@ class _Session:
         self._dst = event.dst
         if isinstance(event, ConnectRequested):
             _log.debug("%s:%d wants %s", *self._address[:2], event.dst)
+            self._port.dialing.add(self)
             self._untried = self._port.upstreams()
             self._dial_next()
         else:
@@ -167,6 +199,7 @@ class _Session:
         """See ``HandshakeOwner``."""
         runtime = self._port.runtime
         self._port.handshakes.discard(self)
+        self._port.dialing.discard(self)
         if self._dial is not None:
             self._dial.cancel()
         runtime.counters.failed(error)
@@ -180,19 +213,35 @@ class _Session:
         """The handshake's time is over."""
         self.handshake_failed(TimeoutError("no handshake in time"), ended=False)
 
+    def abort(self) -> None:
+        """The service ends."""
+        self.handshake_failed(ConnectionAbortedError("the service ends"), ended=False)
+
     def _dial_next(self) -> None:
         upstream = self._untried.pop(0)
+        self._dial = None
+        dial = self._port.dialer.dial(upstream.endpoint, partial(self._dialed, upstream))
+        # A dial that fails at once has begun the next one by now, and that is the one to cancel.
+        if self._dial is None:
+            self._dial = dial
 
-        def dialed(answer: socket.socket | Error) -> None:
-            if not isinstance(answer, Error):
-                self._relay(answer, upstream.key)
-            elif self._untried:
-                _log.warning("%s; trying the next server", answer)
-                self._dial_next()
-            else:
-                self._refuse(answer)
-
-        self._dial = self._port.dialer.dial(upstream.endpoint, dialed)
+    def _dialed(self, upstream: Upstream, answer: socket.socket | Error) -> None:
+        port = self._port
+        port.dialed(upstream, well=not isinstance(answer, Error))
+        if isinstance(answer, Error) and self._untried:
+            _log.warning("%s; trying the next server", answer)
+            self._dial_next()
+            return
+        port.dialing.discard(self)
+        if isinstance(answer, Error):
+            self._refuse(answer)
+            return
+        try:
+            self._relay(answer, upstream.key)
+        except Exception:
+            # The socket that a dial brought is closed by the dial; this one is ours.
+            port.runtime.poller.close(self._sock)
+            raise
 
     def _refuse(self, error: Error) -> None:
         self._port.runtime.counters.failed(error)
@@ -225,7 +274,7 @@ class _Session:
         port = self._port
         if port.udp_port is None:
             raise LocalProtocolError("UDP ASSOCIATE is not among the commands served")
-        self._core.succeed(Endpoint(self._sock.getsockname()[0], port.udp_port))
+        self._core.succeed(Endpoint(portable(self._sock.getsockname()[0]), port.udp_port))
         if self._driver.flush():
             _ControlConnection(port, self._sock, self._address[0])
 
@@ -233,13 +282,13 @@ class _Session:
 class _ControlConnection:
     """The TCP connection of a UDP ASSOCIATE: it says nothing more, and its end is the end."""
 
-    __slots__ = ("_host", "_port", "_sock")
+    __slots__ = ("_port", "_sock", "host")
 
     def __init__(self, port: LocalPort, sock: socket.socket, host: str) -> None:
         self._port = port
         self._sock = sock
-        self._host = host
-        port.control_opened(host)
+        self.host = host
+        port.control_opened(self)
         port.runtime.poller.watch(sock, READ, self)
 
     def ready(self, events: int) -> None:
@@ -250,11 +299,12 @@ class _ControlConnection:
             return
         except OSError:
             pass
-        self._close()
+        self.close()
 
     def abandon(self, error: Exception) -> None:
-        self._close()
+        self.close()
 
-    def _close(self) -> None:
+    def close(self) -> None:
+        """End it, and what it stood for."""
         self._port.runtime.poller.close(self._sock)
-        self._port.control_closed(self._host)
+        self._port.control_closed(self)

@@ -15,7 +15,15 @@ from ..shadowsocks.key import MasterKey
 from ..socks5 import udp
 from ..wire import address
 
-__all__ = ["LocalPackets", "ServerPackets"]
+__all__ = ["LocalPackets", "ServerPackets", "portable"]
+
+
+def portable(host: str) -> str:
+    """A literal as another host can use it: of IPv4 where it is that, and without a zone."""
+    if "." in host:
+        return host.removeprefix("::ffff:")
+    # [RFC4007 §6] a zone names an interface of the host that wrote it
+    return host.partition("%")[0]
 
 
 class ServerPackets:
@@ -34,7 +42,8 @@ class ServerPackets:
 
     def outward(self, source: Endpoint, datagram: memoryview, out: memoryview) -> memoryview:
         """Seal the answer of ``source``; our own salts are remembered against reflection."""
-        plain = b"".join((address.encode(source), datagram))
+        origin = Endpoint(portable(source.host), source.port)
+        plain = b"".join((address.encode(origin), datagram))
         return _sealed(self._key, plain, out, self._salts, self._entropy)
 
 

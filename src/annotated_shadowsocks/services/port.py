@@ -25,12 +25,15 @@ class Port:
 
     #: Connections whose handshake is not complete; a subclass has its own kind of session.
     handshakes: DeadlineQueue[Any]
+    #: Those whose handshake is, and which are not relays yet.
+    dialing: set[Any]
 
     def __init__(self, runtime: Runtime, check: Callable[[str], None] | None) -> None:
         self.runtime = runtime
         self.dialer = runtime.dialer(check)
         self.listeners: list[Listener] = []
         self.packet_relays: list[PacketRelay] = []
+        self.dialing = set()
         self.relays: set[StreamRelay] = set()
         self._check = check
         self._next_warning = 0.0
@@ -38,7 +41,7 @@ class Port:
     @property
     def active(self) -> int:
         """Connections that are not at their end: shaking hands, being dialled, relayed."""
-        return len(self.handshakes) + len(self.dialer.deadlines) + len(self.relays)
+        return len(self.handshakes) + len(self.dialing) + len(self.relays)
 
     def listen(self, sockets: list[socket.socket]) -> None:
         """Accept on ``sockets``, which listen."""
@@ -103,8 +106,12 @@ class Port:
             packets.close()
 
     def abort(self) -> None:
-        """End what is established."""
+        """End every connection."""
         for relay in list(self.relays):
             relay.abort()
+        while self.handshakes:
+            self.handshakes.oldest().abort()
+        for session in list(self.dialing):
+            session.abort()
         self.handshakes.clear()
         self.dialer.deadlines.clear()

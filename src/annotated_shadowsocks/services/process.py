@@ -8,22 +8,26 @@ SIGINT     the same; a second of either ends at once
 SIGQUIT    accept no more and end when the last connection has, however long that takes
 SIGHUP     read the configuration again; a bad one changes nothing and is explained
 =========  ==================================================================================
+
+``ANNOTATED_SHADOWSOCKS_LOOP`` in the environment chooses the event loop: ``asyncio`` or ``uvloop``.
+Where it is not set, uvloop is used if it is installed.
 """
 
 import asyncio
 import gc
 import logging
+import os
 import signal
 from collections.abc import Callable
 
 from ..config.model import Config
-from ..errors import Error
+from ..errors import ConfigError, Error
 from ..system import entropy
 from .assembly import Assembly
 from .bindings import Bindings
 from .salts import SharedSalts
 
-__all__ = ["EXIT_INTERRUPTED", "Process"]
+__all__ = ["EXIT_INTERRUPTED", "LOOP_VARIABLE", "Process", "loop_factory", "warn_of_fixed"]
 
 #: What a shell expects of a program that Ctrl-C ended.
 EXIT_INTERRUPTED = 130
@@ -31,6 +35,12 @@ EXIT_INTERRUPTED = 130
 #: Objects allocated before the cycle collector looks for garbage. A connection's objects are freed
 #: by their reference counts (see relay.stream_relay), so looking often finds nothing.
 _GC_THRESHOLD = 50_000
+
+#: The environment variable that chooses the event loop.
+LOOP_VARIABLE = "ANNOTATED_SHADOWSOCKS_LOOP"
+
+#: What takes effect when a process starts, and not at a reload.
+_FIXED = ("workers", "nofile", "log")
 
 _log = logging.getLogger(__name__)
 
@@ -57,41 +67,47 @@ class Process:
         self._reload = reload
         self._code = 0
         self._ending = False
+        self._limited = False
 
     def run(self) -> int:
         """Serve; returns the exit status."""
-        with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+        with asyncio.Runner(loop_factory=loop_factory()) as runner:
             runner.run(self._serve())
         return self._code
 
     async def _serve(self) -> None:
         loop = asyncio.get_running_loop()
         self._assembly = Assembly(loop, entropy, self._salts, self._worker)
-        self._assembly.apply(self._config, self._bindings)
-        self._over = loop.create_future()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, self._terminate, number)
-        loop.add_signal_handler(signal.SIGQUIT, self._retire)
-        if self._reload is not None:
-            loop.add_signal_handler(signal.SIGHUP, self._reload_now)
-        # A supervisor forks with its signals blocked, so that none is lost before this moment.
-        signal.pthread_sigmask(signal.SIG_SETMASK, ())
-        gc.collect()
-        gc.freeze()
-        gc.set_threshold(_GC_THRESHOLD)
         try:
+            self._assembly.apply(self._config, self._bindings)
+            self._over = loop.create_future()
+            self._listen_to_signals(loop)
+            gc.collect()
+            gc.freeze()
+            gc.set_threshold(_GC_THRESHOLD)
             await self._over
         finally:
             self._assembly.close()
 
+    def _listen_to_signals(self, loop: asyncio.AbstractEventLoop) -> None:
+        loop.add_signal_handler(signal.SIGTERM, self._terminate, signal.SIGTERM)
+        loop.add_signal_handler(signal.SIGQUIT, self._retire)
+        if self._reload is not None:
+            loop.add_signal_handler(signal.SIGINT, self._terminate, signal.SIGINT)
+            loop.add_signal_handler(signal.SIGHUP, self._reload_now)
+        else:
+            # A terminal sends these to its whole process group; the supervisor decides for all.
+            for number in (signal.SIGINT, signal.SIGHUP):
+                signal.signal(number, signal.SIG_IGN)
+        # Blocked since before there was anybody to hear them, so that none is lost.
+        signal.pthread_sigmask(signal.SIG_SETMASK, ())
+
     def _terminate(self, number: int) -> None:
-        if self._reload is None and number == signal.SIGINT:
-            # Ctrl-C reaches every process of the terminal's group; the supervisor decides for all.
-            return
         self._code = EXIT_INTERRUPTED if number == signal.SIGINT else 0
-        if self._ending:
+        if self._limited:
             self._end()
             return
+        self._limited = True
         self._retire()
         if not self._over.done():
             grace = self._config.shutdown_grace
@@ -105,6 +121,9 @@ class Process:
     def _retire(self) -> None:
         self._ending = True
         self._assembly.stop()
+        # Where a supervisor holds the sockets too, the next worker serves what waits there;
+        # elsewhere this refuses whoever comes now, instead of leaving them to wait for nothing.
+        self._bindings.close()
         self._assembly.when_idle(self._end)
 
     def _end(self) -> None:
@@ -116,19 +135,39 @@ class Process:
             return
         try:
             config = self._reload()
-            self._bindings.rebind(config)
+            self._bindings.open(config)
         except Error as error:
             _log.error("not reloaded, the old configuration goes on: %s", error)
             return
         self._assembly.apply(config, self._bindings)
+        self._bindings.prune(config)
+        warn_of_fixed(self._config, config)
         self._config = config
         _log.info("reloaded")
 
 
-def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
-    """uvloop's, where the extra that brings it was installed; else asyncio's own."""
+def warn_of_fixed(old: Config, new: Config) -> None:
+    """Name the settings that changed and that a reload does not change."""
+    for name in _FIXED:
+        if getattr(old, name) != getattr(new, name):
+            _log.warning("%s: what it says now counts from the next start", name)
+
+
+def loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:
+    """What makes the event loop that was chosen. Raises ``ConfigError`` where there is none such.
+
+    Called before a fork, it leaves uvloop in memory that all workers share.
+    """
+    chosen = os.environ.get(LOOP_VARIABLE, "")
+    if chosen not in ("", "asyncio", "uvloop"):
+        raise ConfigError(LOOP_VARIABLE, f"no event loop is {chosen!r}", "asyncio or uvloop is")
+    if chosen == "asyncio":
+        return asyncio.new_event_loop
     try:
         import uvloop
     except ImportError:
-        return None
+        if chosen:
+            remedy = "install annotated-shadowsocks[speed], or take asyncio"
+            raise ConfigError(LOOP_VARIABLE, "uvloop is not installed", remedy) from None
+        return asyncio.new_event_loop
     return uvloop.new_event_loop

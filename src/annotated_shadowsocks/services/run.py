@@ -1,6 +1,6 @@
 """``run_server`` and ``run_local``: a configuration, served until a signal ends it."""
 
-import logging
+import signal
 from collections.abc import Callable
 
 from ..config.model import Config
@@ -8,13 +8,11 @@ from ..errors import ConfigError
 from ..resolver.resolver import Resolver
 from ..system import entropy, raise_descriptor_limit
 from .bindings import Bindings
-from .process import Process
+from .process import Process, loop_factory
 from .salts import SharedSalts
-from .supervisor import Supervisor
+from .supervisor import SIGNALS, Supervisor
 
 __all__ = ["run_local", "run_server"]
-
-_log = logging.getLogger(__name__)
 
 
 def run_server(config: Config, reload: Callable[[], Config]) -> int:
@@ -32,9 +30,12 @@ def run_local(config: Config, reload: Callable[[], Config]) -> int:
 
 
 def _run(config: Config, reload: Callable[[], Config]) -> int:
+    loop_factory()
     _raise_limit(config)
     bindings = Bindings(config.workers)
-    bindings.rebind(config)
+    bindings.open(config)
+    # From here on there is a service that a signal may be meant for, and nobody yet to take it.
+    signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
     salts = SharedSalts(entropy, shared=config.workers > 1)
     try:
         if config.workers == 1:

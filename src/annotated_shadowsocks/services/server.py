@@ -75,6 +75,7 @@ class _Session:
     def handshake_event(self, event: TunnelRequested) -> None:
         """See ``HandshakeOwner``."""
         self._port.handshakes.discard(self)
+        self._port.dialing.add(self)
         self._payload = event.payload
         _log.debug("%s:%d wants %s", *self._address[:2], event.dst)
         self._dial = self._port.dialer.dial(event.dst, self._dialed)
@@ -83,6 +84,7 @@ class _Session:
         """See ``HandshakeOwner``."""
         port, runtime = self._port, self._port.runtime
         port.handshakes.discard(self)
+        port.dialing.discard(self)
         runtime.counters.failed(error)
         if self._dial is not None:
             self._dial.cancel()
@@ -98,15 +100,34 @@ class _Session:
         """The handshake's time is over."""
         self.handshake_failed(TimeoutError("no handshake in time"), ended=False)
 
+    def abort(self) -> None:
+        """The service ends."""
+        self.handshake_failed(ConnectionAbortedError("the service ends"), ended=False)
+
     def _dialed(self, answer: socket.socket | Error) -> None:
         port, runtime = self._port, self._port.runtime
+        port.dialing.discard(self)
         if isinstance(answer, Error):
             runtime.counters.failed(answer)
             level = logging.INFO if isinstance(answer, PolicyRejected) else logging.DEBUG
             _log.log(level, "%s:%d: %s", *self._address[:2], answer)
             runtime.endings.refuse(self._sock)
             return
+        try:
+            self._relay(answer)
+        except Exception:
+            # The socket that a dial brought is closed by the dial; this one is ours.
+            runtime.poller.close(self._sock)
+            raise
+
+    def _relay(self, far: socket.socket) -> None:
+        port, runtime = self._port, self._port.runtime
         encoder = server_encoder(port.key, runtime.entropy)
         runtime.stream_salts.add(encoder.salt)
-        relay = port.new_relay((self._sock, self._core.decoder), (answer, encoder))
+        decoder = self._core.decoder
+        relay = port.new_relay((self._sock, decoder), (far, encoder))
         relay.start(self._payload, self._core.unread())
+        # A bad chunk may have come together with a good address. The relay looks when it reads, and
+        # it may be that nothing more comes to be read.
+        if decoder.error is not None and not relay.over:
+            relay.forged(relay.near, decoder.error)

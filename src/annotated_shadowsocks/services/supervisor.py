@@ -18,21 +18,21 @@ SIGQUIT   workers end with their last connections, however long that takes
 import logging
 import os
 import signal
-import sys
 import time
 from collections.abc import Callable, Iterable
 
 from ..config.model import Config
 from ..errors import Error
 from .bindings import Bindings
-from .process import EXIT_INTERRUPTED, Process
+from .process import EXIT_INTERRUPTED, Process, warn_of_fixed
 from .salts import SharedSalts
 
-__all__ = ["Supervisor"]
+__all__ = ["SIGNALS", "Supervisor"]
 
 _log = logging.getLogger(__name__)
 
-_SIGNALS = {signal.SIGCHLD, signal.SIGHUP, signal.SIGTERM, signal.SIGINT, signal.SIGQUIT}
+#: What a supervisor waits for. They are blocked before it runs.
+SIGNALS = {signal.SIGCHLD, signal.SIGHUP, signal.SIGTERM, signal.SIGINT, signal.SIGQUIT}
 
 #: A worker that lived shorter than this makes the next one wait, longer each time.
 _SHORT_LIFE = 1.0
@@ -65,7 +65,8 @@ class Supervisor:
 
     def run(self) -> int:
         """Supervise; returns the exit status."""
-        signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
+        # Whoever started us may have ignored it, and then no child would leave a status behind.
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         for worker in range(self._count):
             self._start(worker)
         while self._serving or self._leaving or self._due:
@@ -79,9 +80,9 @@ class Supervisor:
         """Sleep until a signal, or until a worker is due."""
         if self._due:
             pause = max(0.0, min(self._due.values()) - time.monotonic())
-            received = signal.sigtimedwait(_SIGNALS, pause)
+            received = signal.sigtimedwait(SIGNALS, pause)
         else:
-            received = signal.sigwaitinfo(_SIGNALS)
+            received = signal.sigwaitinfo(SIGNALS)
         if received is None:
             return
         number = received.si_signo
@@ -93,7 +94,11 @@ class Supervisor:
             self._end(number)
 
     def _start(self, worker: int) -> None:
-        pid = os.fork()
+        try:
+            pid = os.fork()
+        except OSError as error:
+            self._put_off(worker, f"could not be started: {error.strerror}")
+            return
         if pid:
             self._serving[pid] = (worker, time.monotonic())
             return
@@ -101,14 +106,13 @@ class Supervisor:
         try:
             # A signal that came between fork and here is still pending, and is delivered as soon
             # as the event loop has its handlers.
-            process = Process(self._config, self._bindings, self._salts, worker)
-            code = process.run()
-        except Error as error:
-            _log.error("%s", error)
+            code = Process(self._config, self._bindings, self._salts, worker).run()
+        except Exception as error:  # noqa: BLE001
+            _log.error("worker %d: %s: %s", worker, type(error).__name__, error)
+            _log.debug("details", exc_info=error)
         finally:
-            # Never back into the parent's code: the fork has copied its stack too.
-            logging.shutdown()
-            sys.stdout.flush()
+            # Never back into the parent's code, and not through the interpreter's end either: the
+            # fork has copied the stack, and what waits in buffers too.
             os._exit(code)
 
     def _reap(self) -> None:
@@ -128,24 +132,28 @@ class Supervisor:
         now = time.monotonic()
         if now - since >= _SHORT_LIFE:
             self._pause = _FIRST_PAUSE
-            pause = 0.0
+            self._due[worker] = now
+            _log.warning("worker %d %s and is replaced", worker, _cause(status))
         else:
-            pause = self._pause
-            self._pause = min(2 * pause, _LONGEST_PAUSE)
-        self._due[worker] = now + pause
-        _log.warning("worker %d %s; replaced in %g s", worker, _cause(status), pause)
+            self._put_off(worker, _cause(status))
+
+    def _put_off(self, worker: int, why: str) -> None:
+        """Start ``worker`` after a pause, which is longer each time."""
+        pause, self._pause = self._pause, min(2 * self._pause, _LONGEST_PAUSE)
+        self._due[worker] = time.monotonic() + pause
+        _log.warning("worker %d %s; the next try is in %g s", worker, why, pause)
 
     def _renew(self) -> None:
         if self._ending:
             return
         try:
             config = self._reload()
-            self._bindings.rebind(config)
+            self._bindings.open(config)
         except Error as error:
             _log.error("not reloaded, the old configuration goes on: %s", error)
             return
-        if config.workers != self._count:
-            _log.warning("workers stay %d until the next start", self._count)
+        self._bindings.prune(config)
+        warn_of_fixed(self._config, config)
         self._config = config
         old, self._serving = self._serving, {}
         for worker in range(self._count):
@@ -159,6 +167,7 @@ class Supervisor:
         self._ending = True
         self._code = EXIT_INTERRUPTED if number == signal.SIGINT else 0
         self._due.clear()
+        self._bindings.close()
         passed_on = signal.SIGQUIT if number == signal.SIGQUIT else signal.SIGTERM
         self._tell([*self._serving, *self._leaving], passed_on)
 
