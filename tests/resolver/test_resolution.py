@@ -250,22 +250,6 @@ def test_half_an_answer_is_remembered_briefly() -> None:
     assert scene.outcome == Outcome(("192.0.2.7",), 30)
 
 
-def test_a_silent_server_is_asked_last_for_a_while() -> None:
-    scene = Scene()
-    scene.pass_time()
-    order = scene.server_order
-    assert order.arrange((ONE, TWO), scene.now) == [TWO, ONE]
-    assert order.arrange((ONE, TWO), scene.now + ServerOrder.MEMORY) == [ONE, TWO]
-
-
-def test_a_server_that_responds_is_forgiven() -> None:
-    order = ServerOrder()
-    order.was_silent(ONE, 0)
-    scene = Scene("a.test", ONE, server_order=order)
-    scene.respond("A", SERVFAIL)
-    assert order.arrange((ONE, TWO), scene.now) == [ONE, TWO]
-
-
 def test_a_server_that_cannot_be_reached_counts_as_silent() -> None:
     scene = Scene()
     scene.respond("A", Failure("is out of reach", silent=True))

@@ -6,6 +6,8 @@ dead server arrives as the error of exactly this query.
 """
 
 import asyncio
+import errno
+import os
 import socket
 from collections.abc import Callable
 from typing import Protocol
@@ -35,7 +37,12 @@ class Exchange(Protocol):
 
 def failure_of(error: OSError) -> Failure:
     """The failure that stands for a socket's error."""
-    return Failure(f"is out of reach ({error.strerror or error})", silent=True)
+    # The loops put texts of their own in ``strerror``; getaddrinfo puts its own codes in ``errno``.
+    if error.errno is not None and error.errno in errno.errorcode:
+        reason = os.strerror(error.errno)
+    else:
+        reason = error.strerror or str(error)
+    return Failure(f"is out of reach ({reason})", silent=True)
 
 
 def open_exchange(loop: asyncio.AbstractEventLoop, query: Query, responded: Responded) -> Exchange:

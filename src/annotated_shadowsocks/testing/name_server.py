@@ -189,7 +189,10 @@ class NameServer:
         loop = asyncio.get_running_loop()
         udp, tcp = _same_port()
         self.endpoint = Endpoint(*udp.getsockname())
-        self._transport, _ = await loop.create_datagram_endpoint(lambda: _Udp(self), sock=udp)
+        self._closed = loop.create_future()
+        self._transport, _ = await loop.create_datagram_endpoint(
+            lambda: _Udp(self, self._closed), sock=udp
+        )
         self._server = await loop.create_server(lambda: _Tcp(self, self._connections), sock=tcp)
         return self
 
@@ -199,6 +202,8 @@ class NameServer:
         for connection in self._connections:
             connection.abort()
         await self._server.wait_closed()
+        # Only then is the port free, and whoever asks is told so.
+        await self._closed
 
     def questions(self) -> list[tuple[str, str, str]]:
         """Name, type and transport of each query so far."""
@@ -213,8 +218,9 @@ class NameServer:
 
 
 class _Udp(asyncio.DatagramProtocol):
-    def __init__(self, server: NameServer) -> None:
+    def __init__(self, server: NameServer, closed: asyncio.Future[None]) -> None:
         self._server = server
+        self._closed = closed
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.DatagramTransport, transport)
@@ -222,6 +228,9 @@ class _Udp(asyncio.DatagramProtocol):
     def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
         for wire in self._server.answer(data, "udp", addr):
             self._transport.sendto(wire, addr)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._closed.set_result(None)
 
 
 class _Tcp(asyncio.Protocol):
