@@ -17,6 +17,9 @@ MAX_CONFIG = 1 << 20
 MAX_SECRET = 1 << 16
 
 _OURS = "annotated-shadowsocks"
+#: Where a host keeps the configuration of its services: ours, and that of the same commands.
+SYSTEM = tuple(Path("/etc") / name for name in (_OURS, "shadowsocks", "shadowsocks-rust"))
+
 _NAMES = {"sslocal": ("local.json", "config.json"), "ssserver": ("server.json", "config.json")}
 
 
@@ -39,8 +42,7 @@ def _candidates(program: str, environment: Mapping[str, str]) -> Iterator[Path]:
     # Peers look into the working directory first. A program that holds keys and opens listeners
     # must not take orders from whichever directory it was started in.
     home = environment.get("XDG_CONFIG_HOME") or str(Path(environment.get("HOME", "/")) / ".config")
-    system = (Path("/etc") / name for name in (_OURS, "shadowsocks", "shadowsocks-rust"))
-    for directory in (Path(home) / _OURS, *system):
+    for directory in (Path(home) / _OURS, *SYSTEM):
         for name in _NAMES[program]:
             yield directory / name
 
