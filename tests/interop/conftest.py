@@ -1,0 +1,123 @@
+"""What interop tests share: hops that run for the whole session, an origin, the final tables."""
+
+import asyncio
+import os
+import threading
+from collections.abc import Iterator
+
+import pytest
+
+from annotated_shadowsocks.testing.hops import Hops
+from annotated_shadowsocks.testing.name_server import NameServer, addresses
+from annotated_shadowsocks.testing.origin import Origin
+from annotated_shadowsocks.testing.programs import ProgramError, find_program, program_version
+
+NEEDED = ("curl", "dig", "ss-local", "ss-server", "ss-tunnel")
+
+#: What would be in our log if something happened that must not.
+BAD_NEWS = ("internal error", "Traceback", "Exception ignored", "never retrieved")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def programs() -> None:
+    """Fail, and do not skip, where a peer is missing."""
+    try:
+        for name in NEEDED:
+            find_program(name)
+    except ProgramError as error:
+        pytest.fail(str(error), pytrace=False)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def no_proxy_from_outside() -> Iterator[None]:
+    """Proxies of the host's environment, and exceptions from them, are not for tests."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in list(os.environ):
+            if name.lower().endswith("_proxy"):
+                patch.delenv(name)
+        yield
+
+
+@pytest.fixture(scope="session")
+def name_server() -> Iterator[NameServer]:
+    """A name server that runs in a thread; it knows the origin by two names."""
+    server = NameServer()
+    server.scripts["origin.test"] = addresses("127.0.0.1")
+    server.scripts["six.origin.test"] = addresses("::1")
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever)
+    thread.start()
+    try:
+        asyncio.run_coroutine_threadsafe(server.__aenter__(), loop).result(30)
+        yield server
+        asyncio.run_coroutine_threadsafe(server.__aexit__(), loop).result(30)
+    finally:
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join()
+        loop.close()
+
+
+@pytest.fixture(scope="session")
+def origin() -> Iterator[Origin]:
+    """Where all tunnels lead."""
+    with Origin() as server:
+        yield server
+    assert not server.errors
+
+
+@pytest.fixture(scope="session")
+def hops(
+    tmp_path_factory: pytest.TempPathFactory, name_server: NameServer, programs: None
+) -> Iterator[Hops]:
+    """Hops, started when a test first asks for them."""
+    with Hops(tmp_path_factory.mktemp("hops"), name_server.endpoint) as running:
+        yield running
+        ours = running.ours
+    statuses = {hop.name: hop.program.status for hop in ours}
+    assert not any(statuses.values()), f"did not end in order: {statuses}"
+
+
+@pytest.fixture(autouse=True)
+def nothing_bad_in_our_logs(hops: Hops) -> Iterator[None]:
+    """Fail the test during which one of our hops met something that it did not expect."""
+    before = {hop.program.pid: len(hop.program.output()) for hop in hops.ours}
+    yield
+    for hop in hops.ours:
+        said = hop.program.output()[before.get(hop.program.pid, 0) :]
+        assert not any(news in said for news in BAD_NEWS), f"{hop.name} said:\n{said}"
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print what tests have recorded: cells of the matrix, and lines about big transfers."""
+    cells: dict[tuple[str, str, str], str] = {}
+    transfers: list[str] = []
+    for outcome in ("passed", "failed"):
+        for report in terminalreporter.getreports(outcome):
+            for name, value in getattr(report, "user_properties", ()):
+                if name == "cell":
+                    method, path, column, text = value
+                    cells[method, path, column] = text if report.passed else "FAIL"
+                elif name == "transfer":
+                    transfers.append(value)
+    for title, lines in (("matrix", _matrix(cells)), ("big transfers", transfers)):
+        if lines:
+            terminalreporter.section(f"interop, {title}")
+            terminalreporter.write_line(
+                f"{program_version('ss-server')}, {program_version('curl')}"
+            )
+            for line in lines:
+                terminalreporter.write_line(line)
+
+
+COLUMNS = ("TCP v4", "TCP v6", "TCP name", "UDP v4", "UDP v6", "UDP name", "biggest datagram")
+
+
+def _matrix(cells: dict[tuple[str, str, str], str]) -> list[str]:
+    rows = dict.fromkeys((method, path) for method, path, _ in cells)
+    if not rows:
+        return []
+    lines = [f"{'method':24}{'client -> server':24}{'  '.join(COLUMNS)}"]
+    for method, path in rows:
+        row = "  ".join(f"{cells.get((method, path, c), '-'):{len(c)}}" for c in COLUMNS)
+        lines.append(f"{method:24}{path:24}{row}".rstrip())
+    return lines
