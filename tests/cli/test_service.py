@@ -55,7 +55,7 @@ def test_a_key_in_a_file_can_be_a_password_file(
             "-m: unknown method 'aes-128-gmc'; did you mean aes-128-",
         ),
         (["genkez"], "argument COMMAND: invalid choice: 'genkez'"),
-        (["demo", "x"], "unrecognized arguments: x"),
+        (["demo", "x"], "there is an argument too many; try 'ssservice --help'"),
     ],
 )
 def test_what_is_wrong_is_named(argv: list[str], text: str) -> None:

@@ -75,6 +75,7 @@ def test_the_legacy_form(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> 
     ("argv", "text"),
     [
         ([], "one of the arguments -e/--encode -d/--decode is required"),
+        (["decode", "ss://YTpi@h:1", "x"], "there is an argument too many; try 'ssurl --help'"),
         (["encode"], "argument -e/--encode: expected one argument"),
         (["-e", "x", "-d", "y"], "argument -d/--decode: not allowed with argument -e/--encode"),
     ],

@@ -47,6 +47,8 @@ Configure = Callable[..., Config]
         ),
         ({"local_port": 1}, {"local_address": "::1"}, ["[::1]:1"]),
         ({}, {"local_port": "0"}, ["127.0.0.1:0"]),
+        ({"local_address": "0.0.0.0:5"}, {"local_port": "9"}, ["0.0.0.0:9"]),
+        ({"local_address": "0.0.0.0:5"}, {"local_address": "::1"}, ["[::1]:1080"]),
     ],
 )
 def test_where(

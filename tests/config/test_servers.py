@@ -118,6 +118,7 @@ def test_an_entrys_file_wins_over_the_tops_password(configure: Configure) -> Non
         ({"password_file": "good"}, [("h:1", "from-a-file"), ("a:1", "from-a-file")]),
         ({"server_port": "9"}, [("h:9", "p"), ("a:9", "x")]),
         ({"server": "c:3"}, [("c:3", "p")]),
+        ({"server": "c:3", "server_port": "9"}, [("c:3", "p")]),
         ({"server": "c:3", "password": "q"}, [("c:3", "q")]),
         ({"server": "c"}, [("c:1", "p")]),
         ({"server_url": URL}, [("192.168.100.1:8888", "test")]),
@@ -128,6 +129,11 @@ def test_a_flag_replaces_what_the_document_says(
 ) -> None:
     text = json.dumps(ONE | {"servers": [{"server": "a", "password": "x"}]})
     assert logins(configure(text, flags=flags)) == wanted
+
+
+def test_a_port_on_the_command_line_replaces_one_beside_a_host(configure: Configure) -> None:
+    text = json.dumps(ONE | {"server": ["a:5", "b"], "server_port": 7})
+    assert logins(configure(text, flags={"server_port": "9"})) == [("a:9", "p"), ("b:9", "p")]
 
 
 def test_flags_alone_are_a_configuration(configure: Configure) -> None:

@@ -24,6 +24,11 @@ _ABOUT = {
     "ssserver": "The Shadowsocks server: takes clients and connects to their targets.",
 }
 _IN_FILE = Scope.TOP | Scope.SERVER | Scope.LOCAL
+# Messages of argparse that repeat what was typed, which may be half a password or a whole URL.
+_QUOTING = {
+    "ignored explicit argument": "takes no argument",
+    "unrecognized arguments:": "there is an argument too many",
+}
 _DIALECT = "Flags mean what they mean in shadowsocks-rust."
 
 
@@ -61,6 +66,9 @@ class ArgumentParser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """Raise ``UsageError``; the caller knows where to print it and how to end."""
+        for quoting, plain in _QUOTING.items():
+            head, found, _ = message.partition(quoting)
+            message = head + plain if found else message
         raise UsageError(f"{message}; try '{self.prog} --help'")
 
     def flag_names(self) -> list[str]:

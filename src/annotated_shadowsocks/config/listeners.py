@@ -44,10 +44,10 @@ def local_sections(sources: Sources, top: Section) -> list[Section]:
 
 def local_config(sources: Sources, section: Section) -> LocalConfig:
     """The listener that one section describes."""
-    host, port = section.get(o.LOCAL_ADDRESS)
-    mode = section.get(o.MODE)
+    host, mode = section.get(o.LOCAL_ADDRESS), section.get(o.MODE)
+    port = section.port(host, o.LOCAL_ADDRESS, o.LOCAL_PORT, section.get(o.LOCAL_PORT))
     return LocalConfig(
-        Endpoint(host, section.get(o.LOCAL_PORT) if port is None else port),
+        Endpoint(host.host, port),
         tcp=mode != "udp_only",
         udp=mode != "tcp_only",
         users=_users(sources, section),

@@ -139,7 +139,7 @@ PORT_PASSWORD: Option[dict[int, Secret]] = Option(
     "port_password",
     kinds.port_passwords,
     {},
-    "several servers on one address, an object from port to password; replaces server_port",
+    "several servers on one address: passwords by port, instead of server_port and password",
 )
 SERVERS: Option[list[dict[str, object]]] = Option(
     "servers",

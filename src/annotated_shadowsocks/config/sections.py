@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from ..errors import ConfigError
+from .kinds import HostPort
 from .option import Option, Scope, Standing
 from .options import OPTIONS
 from .reader import Document, Path
@@ -57,6 +58,14 @@ class Section:
         setting = self.find(option)
         value: T = option.default if setting is None else setting.value
         return value
+
+    def port(self, host: HostPort, hosts: Option[Any], ports: Option[Any], port: int) -> int:
+        """The port of ``host``: its own, unless ``ports`` is said inside of where ``hosts`` is.
+
+        So ``-p`` on the command line also replaces the port in a document's ``"host:port"``.
+        """
+        level = next((one for one in self.levels() if ports in one or hosts in one), self)
+        return port if host.port is None or hosts not in level else host.port
 
     def __contains__(self, option: Option[Any]) -> bool:
         return option.key in self.settings

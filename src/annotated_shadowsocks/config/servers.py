@@ -93,7 +93,7 @@ def logins(sources: Sources, section: Section) -> Iterator[tuple[Endpoint, Secre
         }
     for host, (port, secret) in product(hosts, passwords.items()):
         if secret is not None:
-            yield Endpoint(host.host, port if host.port is None else host.port), secret
+            yield Endpoint(host.host, section.port(host, o.SERVER, o.SERVER_PORT, port)), secret
 
 
 def _check_alone(sources: Sources, by_port: Setting) -> None:
