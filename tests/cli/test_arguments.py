@@ -108,7 +108,7 @@ def test_what_is_no_setting() -> None:
         ("sslocal", "--server h:1", "unknown flag --server; did you mean --server-url?"),
         ("sslocal", "config.json", "an argument without a flag; give a file with -c, and quote"),
         ("sslocal", "-s", "argument -s/--server-addr: expected one argument; try 'sslocal --help'"),
-        ("sslocal", "--no-delay=yes", "argument --tcp-no-delay/--no-delay: takes no argument; try"),
+        ("sslocal", "--no-delay=yes", "argument --no-delay/--tcp-no-delay: takes no argument; try"),
         ("sslocal", "-s h:x", "-s: 'x' in 'h:x' is not a port; use 0 to 65535"),
         ("sslocal", "-s h:70000", "-s: '70000' in 'h:70000' is not a port; use 0 to 65535"),
         ("sslocal", "-m x", "-m: unknown method 'x'; there is aes-128-gcm, aes-192-gcm"),
@@ -146,7 +146,7 @@ def test_what_is_wrong_is_named_with_what_to_do(program: str, line: str, text: s
         "--key hunter2",
         "hunter2",
         "--no-delay=hunter2",
-        "-uhunter2",
+        "-6xhunter2",
     ],
 )
 def test_errors_do_not_show_what_may_be_a_password(line: str) -> None:
