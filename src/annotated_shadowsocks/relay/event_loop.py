@@ -19,7 +19,7 @@ from .poller import BATCH, READ, WRITE, EpollPoller
 if TYPE_CHECKING:
     from _typeshed import FileDescriptorLike
 
-__all__ = ["RelayEventLoop"]
+__all__ = ["RelayEventLoop", "new_event_loop"]
 
 
 class RelayEventLoop(asyncio.SelectorEventLoop):
@@ -29,6 +29,11 @@ class RelayEventLoop(asyncio.SelectorEventLoop):
         epoll = select.epoll()
         self.poller = EpollPoller(self, epoll)
         super().__init__(_RelaySelector(epoll, self.poller))
+
+
+def new_event_loop() -> asyncio.AbstractEventLoop:
+    """A ``RelayEventLoop`` where there is epoll, else whatever asyncio has."""
+    return RelayEventLoop() if hasattr(select, "epoll") else asyncio.new_event_loop()
 
 
 class _RelaySelector(selectors.BaseSelector):

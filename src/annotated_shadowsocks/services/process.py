@@ -22,6 +22,7 @@ from collections.abc import Callable
 
 from ..config.model import Config
 from ..errors import ConfigError, Error
+from ..relay.event_loop import new_event_loop
 from ..system import entropy
 from .assembly import Assembly
 from .bindings import Bindings
@@ -162,12 +163,12 @@ def loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:
     if chosen not in ("", "asyncio", "uvloop"):
         raise ConfigError(LOOP_VARIABLE, f"no event loop is {chosen!r}", "asyncio or uvloop is")
     if chosen == "asyncio":
-        return asyncio.new_event_loop
+        return new_event_loop
     try:
         import uvloop
     except ImportError:
         if chosen:
             remedy = "install annotated-shadowsocks[speed], or take asyncio"
             raise ConfigError(LOOP_VARIABLE, "uvloop is not installed", remedy) from None
-        return asyncio.new_event_loop
+        return new_event_loop
     return uvloop.new_event_loop
