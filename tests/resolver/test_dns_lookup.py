@@ -19,7 +19,6 @@ from annotated_shadowsocks.testing.name_server import (
     by_type,
     nxdomain,
     refusal,
-    silence,
     truncated,
 )
 
@@ -70,23 +69,24 @@ def test_early_and_then_finished(run: Run) -> None:
     async def main() -> None:
         async with NameServer() as server:
             server.scripts["db"] = by_type(A=addresses("192.0.2.7"))
-            watched = Watched(Limits(total=0.3, straggler=0.02), server.endpoint)
+            watched = Watched(Limits(total=30, straggler=0.02), server.endpoint)
             assert await watched.early == ("192.0.2.7",)
             assert not watched.finished.done()
-            assert await watched.finished == Outcome(("192.0.2.7",), 30)
+            (late,) = [asked for asked in server.asked if asked.rdtype == "AAAA"]
+            server.send(late, BOTH)
+            assert await watched.finished == Outcome(("192.0.2.7", "2001:db8::7"), 60)
 
     run(main)
 
 
 def test_servers_one_after_the_other(run: Run) -> None:
     async def main() -> None:
-        async with NameServer() as broken, NameServer() as mute, NameServer() as sound:
-            broken.scripts["db"], mute.scripts["db"] = refusal("SERVFAIL"), silence
+        async with NameServer() as broken, NameServer() as sound:
+            broken.scripts["db"] = refusal("SERVFAIL")
             sound.scripts["db"] = nxdomain(7)
-            limits = Limits(total=1.2, straggler=1)
-            watched = Watched(limits, broken.endpoint, mute.endpoint, sound.endpoint)
+            watched = Watched(PATIENT, broken.endpoint, sound.endpoint)
             assert await watched.finished == Outcome((), 7, "no such name")
-            assert [len(server.asked) for server in (broken, mute, sound)] == [2, 2, 2]
+            assert [len(server.asked) for server in (broken, sound)] == [2, 2]
 
     run(main)
 
@@ -137,7 +137,7 @@ def test_no_more_than_two_sockets_at_a_time_and_none_at_the_end(
         monkeypatch.setattr(dns_lookup, "open_exchange", recorder)
         watched = Watched(Limits(total=0.2), Endpoint("192.0.2.1", 53), Endpoint("192.0.2.2", 53))
         outcome = await watched.finished
-        assert outcome.problem == "192.0.2.1:53 did not answer, 192.0.2.2:53 did not answer"
+        assert outcome.problem.startswith("192.0.2.1:53 did not answer")
         assert recorder.most == 2
         assert recorder.open == set()
 

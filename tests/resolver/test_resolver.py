@@ -226,18 +226,16 @@ def test_after_a_failure_the_next_server_is_asked(run: Run, rcode: str) -> None:
     run(main)
 
 
-def test_a_server_that_is_not_there_is_noticed_at_once_and_asked_last_from_then_on(
-    run: Run,
-) -> None:
+def test_a_server_that_is_not_there_is_noticed_at_once(run: Run) -> None:
     async def main() -> None:
         async with NameServer() as gone:
             nobody = gone.endpoint
         async with NameServer() as sound:
-            sound.scripts["www.test"] = sound.scripts["ftp.test"] = addresses(*BOTH)
+            sound.scripts["www.test"] = addresses(*BOTH)
             async with serving(servers=[nobody, sound.endpoint]) as (_, resolver):
                 assert await resolver.resolve("www.test") == BOTH
-            async with serving(servers=[nobody]) as (_, resolver):
-                assert "out of reach" in await problem_of(resolver, "www.test")
+        async with serving(servers=[nobody]) as (_, resolver):
+            assert "out of reach" in await problem_of(resolver, "www.test")
 
     run(main)
 
@@ -247,13 +245,13 @@ def test_a_silent_server_costs_only_the_first_lookup_its_patience(run: Run) -> N
         async with NameServer() as mute, NameServer() as sound:
             mute.scripts["www.test"] = mute.scripts["ftp.test"] = silence
             sound.scripts["www.test"] = sound.scripts["ftp.test"] = addresses(*BOTH)
-            limits = Limits(total=1, straggler=1)
+            # A quarter of it for the silent server's first turn, and for the other's answer.
+            limits = Limits(total=4, straggler=4)
             servers = [mute.endpoint, sound.endpoint]
             async with serving(servers=servers, limits=limits) as (_, resolver):
                 assert await resolver.resolve("www.test") == BOTH
-                assert len(mute.asked) == 2
                 assert await resolver.resolve("ftp.test") == BOTH
-                assert len(mute.asked) == 2
+                assert {asked.name for asked in mute.asked} == {"www.test"}
 
     run(main)
 
@@ -266,8 +264,6 @@ def test_when_nobody_answers_it_ends_in_time_and_others_are_unaffected(run: Run)
             await asyncio.sleep(0)
             assert at_once(resolver, "192.0.2.1") == ["192.0.2.1"]
             assert "did not answer" in await waiting
-            # Two rounds of both types.
-            assert len(server.asked) == 4
 
     run(main)
 

@@ -209,6 +209,11 @@ class NameServer:
         """Name, type and transport of each query so far."""
         return [(asked.name, asked.rdtype, asked.transport) for asked in self.asked]
 
+    def send(self, asked: Asked, script: Script) -> None:
+        """Respond by ``script`` to a query of earlier, which came by UDP and met ``silence``."""
+        for wire in script(asked):
+            self._transport.sendto(wire, asked.client)
+
     def answer(self, wire: bytes, transport: str, client: tuple[str, int]) -> list[bytes]:
         """What the scripts say to one query."""
         message = cast(dns.message.QueryMessage, dns.message.from_wire(wire))
