@@ -64,9 +64,14 @@ class Assembly:
         return undelivered + sum(service.active for service in self._all())
 
     @property
+    def services(self) -> list[ServerPort | LocalPort]:
+        """What serves, without what a reload has replaced."""
+        return list(self._services.values())
+
+    @property
     def listeners(self) -> list[Listener]:
-        """All listeners that accept, in the order of their configuration."""
-        return [listener for service in self._services.values() for listener in service.listeners]
+        """All listeners that accept."""
+        return [listener for service in self.services for listener in service.listeners]
 
     def apply(self, config: Config, bindings: Bindings) -> None:
         """Serve ``config`` on ``bindings``, which must hold every endpoint that it names."""

@@ -124,10 +124,5 @@ class _Session:
         port, runtime = self._port, self._port.runtime
         encoder = server_encoder(port.key, runtime.entropy)
         runtime.stream_salts.add(encoder.salt)
-        decoder = self._core.decoder
-        relay = port.new_relay((self._sock, decoder), (far, encoder))
+        relay = port.new_relay((self._sock, self._core.decoder), (far, encoder))
         relay.start(self._payload, self._core.unread())
-        # A bad chunk may have come together with a good address. The relay looks when it reads, and
-        # it may be that nothing more comes to be read.
-        if decoder.error is not None and not relay.over:
-            relay.forged(relay.near, decoder.error)
