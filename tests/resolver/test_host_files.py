@@ -42,6 +42,14 @@ def test_the_last_of_search_and_domain_counts() -> None:
     assert parse_resolv_conf("search .\n").search == ()
 
 
+def test_suffixes_that_are_no_names_are_skipped() -> None:
+    words = [".", "a..b", "x" * 64 + ".test", "192.0.2.1", "Corp.test", "bücher.test"]
+    assert parse_resolv_conf("search " + " ".join(words)).search == (
+        "corp.test",
+        "xn--bcher-kva.test",
+    )
+
+
 def test_at_most_six_suffixes() -> None:
     text = "search " + " ".join(f"s{n}.test" for n in range(9))
     assert len(parse_resolv_conf(text).search) == 6

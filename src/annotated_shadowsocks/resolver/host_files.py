@@ -7,7 +7,8 @@ in one line must not stop a proxy that runs. ``watched_file`` does the reading.
 from typing import NamedTuple
 
 from ..endpoint import Endpoint
-from .names import literal
+from ..errors import ResolveError
+from .names import literal, normalise
 
 __all__ = ["ResolvConf", "parse_hosts", "parse_resolv_conf"]
 
@@ -65,8 +66,14 @@ def parse_hosts(text: str) -> dict[str, tuple[str, ...]]:
 
 
 def _suffixes(words: list[str]) -> tuple[str, ...]:
-    suffixes = (word.strip(".").lower() for word in words)
-    return tuple(suffix for suffix in suffixes if suffix)[:_MAX_SEARCH]
+    suffixes = []
+    for word in words:
+        try:
+            suffixes.append(normalise(word.strip(".")))
+        except ResolveError:
+            # A search list may be written "." to say that there is none.
+            continue
+    return tuple(suffixes[:_MAX_SEARCH])
 
 
 def _numbers(options: list[str]) -> dict[str, int]:

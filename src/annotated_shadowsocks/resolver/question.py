@@ -37,7 +37,8 @@ class Answer(NamedTuple):
     name_exists: bool = True
 
 
-class Truncation(NamedTuple):
+@dataclass(frozen=True)
+class Truncation:
     """The answer does not fit a datagram: ask by TCP."""
 
 
