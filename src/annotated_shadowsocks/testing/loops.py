@@ -4,11 +4,13 @@ import asyncio
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
+from ..relay.event_loop import new_event_loop
+
 __all__ = ["LOOPS", "run_on"]
 
 T = TypeVar("T")
 
-#: For ``pytest.mark.parametrize("loop_name", LOOPS)``.
+#: For ``pytest.mark.parametrize("loop_name", LOOPS)``; the first is asyncio as the programs run it.
 LOOPS = ("asyncio", "uvloop")
 
 
@@ -36,7 +38,7 @@ def run_on(loop_name: str, main: Callable[[], Coroutine[Any, Any, T]]) -> T:
 
 def _factory(loop_name: str) -> Callable[[], asyncio.AbstractEventLoop]:
     if loop_name == "asyncio":
-        return asyncio.new_event_loop
+        return new_event_loop
     import uvloop
 
     return uvloop.new_event_loop
