@@ -12,12 +12,21 @@ project = "Annotated Shadowsocks"
 author = "The Annotated Shadowsocks authors"
 version = release = __version__
 
-extensions = ["annotated", "myst_parser", "sphinx.ext.doctest", "sphinx_copybutton"]
+extensions = [
+    "annotated",
+    "drawings",
+    "tables",
+    "myst_parser",
+    "sphinx.ext.doctest",
+    "sphinx_copybutton",
+]
 exclude_patterns = ["_build"]
 
 html_theme = "furo"
 html_title = project
 html_show_copyright = False
+html_static_path = ["_static"]
+html_css_files = ["book.css"]
 
 myst_heading_anchors = 3
 suppress_warnings: list[str] = []
