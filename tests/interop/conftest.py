@@ -102,9 +102,8 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     for title, lines in (("matrix", _matrix(cells)), ("big transfers", transfers)):
         if lines:
             terminalreporter.section(f"interop, {title}")
-            terminalreporter.write_line(
-                f"{program_version('ss-server')}, {program_version('curl')}"
-            )
+            peers = (" ".join(program_version(name).split()[:2]) for name in ("ss-server", "curl"))
+            terminalreporter.write_line(", ".join(peers))
             for line in lines:
                 terminalreporter.write_line(line)
 

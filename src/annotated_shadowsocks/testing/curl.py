@@ -10,8 +10,8 @@ __all__ = ["curl", "download", "upload"]
 
 _PIECE = 1 << 18
 
-#: Quiet but for errors, and no ~/.curlrc: that has to be said first.
-_COMMON = ("-q", "--silent", "--show-error", "--fail", "--max-time", "600")
+#: No ~/.curlrc, which has to be said first; silent but for errors; an end to what stands still.
+_COMMON = ("-q", "--silent", "--show-error", "--fail", "--speed-limit", "1", "--speed-time", "60")
 
 
 def curl(*arguments: str, body: bytes | None = None) -> subprocess.CompletedProcess[bytes]:

@@ -22,7 +22,7 @@ import socks  # type: ignore[import-untyped]
 from ..endpoint import Endpoint
 from .programs import Program, free_port
 
-__all__ = ["DATAGRAM_PATIENCE", "METHODS", "OURS", "PATHS", "Hop", "Hops", "Tunnel"]
+__all__ = ["METHODS", "OURS", "PATHS", "PATIENCE", "Hop", "Hops", "Tunnel"]
 
 METHODS = (
     "aes-128-gcm",
@@ -42,8 +42,8 @@ PATHS = (
     ("sslocal", "ssserver"),
 )
 
-#: Seconds for a datagram to come back.
-DATAGRAM_PATIENCE = 10.0
+#: Seconds for whatever is awaited through a tunnel.
+PATIENCE = 30.0
 
 _LOOPBACK = "127.0.0.1"
 
@@ -75,6 +75,15 @@ class Tunnel:
             return ["--socks5-hostname", str(self.client.endpoint), f"http://{target}{path}"]
         return ["--noproxy", "*", f"http://{self.client.endpoint}{path}"]
 
+    def connect(self, target: Endpoint) -> socket.socket:
+        """A connection to ``target`` through the tunnel, by PySocks where the hop takes SOCKS5."""
+        if self.target is None:
+            sock: socket.socket = socks.create_connection(
+                target, PATIENCE, None, socks.SOCKS5, *self.client.endpoint
+            )
+            return sock
+        return socket.create_connection(self.client.endpoint, PATIENCE)
+
     @contextmanager
     def datagrams(self) -> Iterator["Datagrams"]:
         """A new client of the tunnel's UDP."""
@@ -87,7 +96,7 @@ class Tunnel:
             sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         with sock:
             sock.bind(("", 0))
-            sock.settimeout(DATAGRAM_PATIENCE)
+            sock.settimeout(PATIENCE)
             yield Datagrams(sock, at if self.target else None)
 
 
