@@ -4,10 +4,12 @@ import asyncio
 import os
 import threading
 from collections.abc import Iterator
+from contextlib import ExitStack
 
 import pytest
 
-from annotated_shadowsocks.testing.hops import Hops
+from annotated_shadowsocks.testing.hops import Hop, Hops
+from annotated_shadowsocks.testing.loops import LOOPS
 from annotated_shadowsocks.testing.name_server import NameServer, addresses
 from annotated_shadowsocks.testing.origin import Origin
 from annotated_shadowsocks.testing.programs import ProgramError, find_program, program_version
@@ -66,24 +68,39 @@ def origin() -> Iterator[Origin]:
 
 
 @pytest.fixture(scope="session")
-def hops(
+def hops_by_loop(
     tmp_path_factory: pytest.TempPathFactory, name_server: NameServer, programs: None
-) -> Iterator[Hops]:
-    """Hops, started when a test first asks for them."""
-    with Hops(tmp_path_factory.mktemp("hops"), name_server.endpoint) as running:
-        yield running
-        ours = running.ours
-    statuses = {hop.name: hop.program.status for hop in ours}
+) -> Iterator[dict[str, Hops]]:
+    """Hops for each event loop that ours may run on, started when a test first asks for them."""
+    with ExitStack() as stack:
+        by_loop = {
+            loop: stack.enter_context(
+                Hops(tmp_path_factory.mktemp(loop), name_server.endpoint, loop)
+            )
+            for loop in LOOPS
+        }
+        yield by_loop
+    statuses = {hop: hop.program.status for hops in by_loop.values() for hop in hops.ours}
     assert not any(statuses.values()), f"did not end in order: {statuses}"
 
 
+@pytest.fixture
+def hops(hops_by_loop: dict[str, Hops]) -> Hops:
+    """Ours on the loop that they choose themselves where it is installed."""
+    return hops_by_loop["uvloop"]
+
+
 @pytest.fixture(autouse=True)
-def nothing_bad_in_our_logs(hops: Hops) -> Iterator[None]:
+def nothing_bad_in_our_logs(hops_by_loop: dict[str, Hops]) -> Iterator[None]:
     """Fail the test during which one of our hops met something that it did not expect."""
-    before = {hop.program.pid: len(hop.program.output()) for hop in hops.ours}
+
+    def logs() -> dict[Hop, str]:
+        return {hop: hop.program.output() for hops in hops_by_loop.values() for hop in hops.ours}
+
+    before = logs()
     yield
-    for hop in hops.ours:
-        said = hop.program.output()[before.get(hop.program.pid, 0) :]
+    for hop, text in logs().items():
+        said = text[len(before.get(hop, "")) :]
         assert not any(news in said for news in BAD_NEWS), f"{hop.name} said:\n{said}"
 
 

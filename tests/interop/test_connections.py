@@ -16,6 +16,7 @@ import pytest
 
 from annotated_shadowsocks.endpoint import Endpoint
 from annotated_shadowsocks.testing.hops import OURS, PATHS, PATIENCE, Hops, Tunnel
+from annotated_shadowsocks.testing.loops import LOOPS
 from annotated_shadowsocks.testing.origin import Origin
 
 pytestmark = pytest.mark.interop
@@ -30,6 +31,11 @@ Path = tuple[str, str]
 
 by_path = pytest.mark.parametrize("path", PATHS, ids="-".join)
 by_size = pytest.mark.parametrize("size", [1, HELD, FLOWING])
+
+
+@pytest.fixture(params=LOOPS)
+def hops(request: pytest.FixtureRequest, hops_by_loop: dict[str, Hops]) -> Hops:
+    return hops_by_loop[request.param]
 
 
 def receive_all(sock: socket.socket) -> bytes:

@@ -10,12 +10,18 @@ import pytest
 from annotated_shadowsocks.endpoint import Endpoint
 from annotated_shadowsocks.testing.curl import curl, download
 from annotated_shadowsocks.testing.hops import PATHS, Hops, Tunnel
+from annotated_shadowsocks.testing.loops import LOOPS
 from annotated_shadowsocks.testing.origin import Origin
 
 pytestmark = pytest.mark.interop
 
 METHOD = "chacha20-ietf-poly1305"
 SOCKS_PATHS = [path for path in PATHS if path[0] != "ss-tunnel"]
+
+
+@pytest.fixture(params=LOOPS)
+def hops(request: pytest.FixtureRequest, hops_by_loop: dict[str, Hops]) -> Hops:
+    return hops_by_loop[request.param]
 
 
 @pytest.fixture(params=SOCKS_PATHS, ids="-".join)

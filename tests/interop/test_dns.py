@@ -13,6 +13,7 @@ import pytest
 import socks  # type: ignore[import-untyped]
 
 from annotated_shadowsocks.testing.hops import PATHS, PATIENCE, Hops, Tunnel
+from annotated_shadowsocks.testing.loops import LOOPS
 from annotated_shadowsocks.testing.name_server import NameServer, addresses, truncated
 from annotated_shadowsocks.testing.programs import find_program
 
@@ -20,6 +21,11 @@ pytestmark = pytest.mark.interop
 
 METHOD = "xchacha20-ietf-poly1305"
 MANY = [f"192.0.2.{n}" for n in range(1, 200)]
+
+
+@pytest.fixture(params=LOOPS)
+def hops(request: pytest.FixtureRequest, hops_by_loop: dict[str, Hops]) -> Hops:
+    return hops_by_loop[request.param]
 
 
 @pytest.fixture(autouse=True, scope="module")

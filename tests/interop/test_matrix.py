@@ -98,3 +98,24 @@ def test_a_server_that_is_reached_by_ipv6(hops: Hops, origin: Origin, path: Path
     with tunnel.datagrams() as client:
         client.send(at, b"over IPv6")
         assert client.receive() == b"over IPv6"
+
+
+def test_a_client_s_many_targets(hops: Hops, origin: Origin) -> None:
+    # Not through ss-server: its association keeps the address family of its first target.
+    for path in (("ss-local", "ssserver"), ("sslocal", "ssserver")):
+        targets = [Endpoint(host, origin.port) for host in (*HOSTS.values(), "six.origin.test")]
+        with hops.tunnel(path, METHODS[0], targets[0]).datagrams() as client:
+            for target in targets * 3:
+                client.send(target, bytes(str(target), "ascii"))
+                assert client.receive() == bytes(str(target), "ascii")
+
+
+@by_path
+def test_libev_as_it_comes(hops: Hops, origin: Origin, path: Path) -> None:
+    """With the MTU that libev assumes where none is configured."""
+    at = Endpoint(HOSTS["v4"], origin.port)
+    with hops.tunnel(path, METHODS[0], at, mtu=1492).datagrams() as client:
+        for size in SMALL:
+            data = os.urandom(size)
+            client.send(at, data)
+            assert client.receive() == data

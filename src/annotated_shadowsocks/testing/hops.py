@@ -9,6 +9,7 @@ All read the same JSON document, whose keys the programs share.
 """
 
 import json
+import os
 import socket
 import sys
 from collections.abc import Iterator
@@ -120,12 +121,14 @@ class Datagrams:
 class Hops:
     """Starts hops when they are first asked for, and ends them all with its block.
 
-    ``folder`` is for their configuration files. Servers look names up at ``name_server``.
+    ``folder`` is for their configuration files. Servers look names up at ``name_server``. Ours run
+    on the event loop that is called ``loop``.
     """
 
-    def __init__(self, folder: Path, name_server: Endpoint) -> None:
+    def __init__(self, folder: Path, name_server: Endpoint, loop: str = "uvloop") -> None:
         self._folder = folder
         self._name_server = name_server
+        self._environment = os.environ | {"ANNOTATED_SHADOWSOCKS_LOOP": loop}
         self._stack = ExitStack()
         self._running: dict[str, Hop] = {}
 
@@ -182,18 +185,17 @@ class Hops:
 
     def _start(self, name: str, side: str, at: Endpoint, settings: dict[str, object]) -> Hop:
         address = "server" if side == "server" else "local_address"
-        document = {address: at.host, f"{side}_port": at.port, **settings}
+        document = {"mtu": _JUMBO, address: at.host, f"{side}_port": at.port, **settings}
         if name in OURS:
             # A session ends its hops while connections may be open, and waits for none.
             document |= {"verbose": 2, "shutdown_grace": 0}
             command = [sys.executable, "-m", "annotated_shadowsocks", name]
         else:
-            document |= {"mtu": _JUMBO}
             command = [name]
         file = self._folder / f"{name}-{at.port}.json"
         file.write_text(json.dumps(document))
         sockets = [("tcp", at.port), ("udp", at.port)]
-        program = Program([*command, "-c", str(file)], sockets)
+        program = Program([*command, "-c", str(file)], sockets, self._environment)
         return Hop(name, self._stack.enter_context(program), at)
 
 
