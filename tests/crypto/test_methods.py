@@ -1,8 +1,18 @@
 import pytest
 
+from annotated_shadowsocks.crypto import methods
 from annotated_shadowsocks.crypto.kdf import evp_bytes_to_key, session_subkey
-from annotated_shadowsocks.crypto.methods import METHODS, TAG_SIZE, CipherMethod, find
-from annotated_shadowsocks.errors import ConfigError
+from annotated_shadowsocks.crypto.methods import (
+    METHODS,
+    SERVED,
+    TABLE,
+    TAG_SIZE,
+    CipherMethod,
+    Generation,
+    find,
+    of_generation,
+)
+from annotated_shadowsocks.errors import ConfigError, LocalProtocolError
 
 # HMBSbige/Shadowsocks.Net UnitTest/AEADShadowsocksCryptoTest.cs: whole streams, password 密码.
 STREAMS = {
@@ -27,7 +37,10 @@ STREAMS = {
     "1e5938c1a9537b3c09f1bcba762a2f64",
 }
 
-every_method = pytest.mark.parametrize("method", METHODS.values(), ids=METHODS)
+AEAD = of_generation(Generation.AEAD)
+
+every_aead = pytest.mark.parametrize("method", AEAD.values(), ids=AEAD)
+every_row = pytest.mark.parametrize("row", TABLE.values(), ids=TABLE)
 
 
 def boxes_of(method: CipherMethod, password: str, stream: bytes) -> list[bytes]:
@@ -47,20 +60,67 @@ def boxes_of(method: CipherMethod, password: str, stream: bytes) -> list[bytes]:
     return plain
 
 
-@every_method
+@every_aead
 def test_the_row_fits_a_published_stream(method: CipherMethod) -> None:
     lengths_and_payloads = boxes_of(method, "密码", bytes.fromhex(STREAMS[method.name]))
     assert b"".join(lengths_and_payloads[1::2]).decode() == "这是原文"
 
 
-@every_method
+@every_aead
 def test_the_salt_is_as_long_as_the_key(method: CipherMethod) -> None:
     assert method.salt_size == method.key_size
 
 
-@every_method
-def test_find_ignores_case(method: CipherMethod) -> None:
-    assert find(method.name) is find(method.name.upper()) is method
+@every_row
+def test_find_gives_what_is_served_and_available(row: CipherMethod) -> None:
+    if row.generation in SERVED and not row.unavailable:
+        assert find(row.name) is find(row.name.upper()) is row
+    else:
+        with pytest.raises(ConfigError):
+            find(row.name)
+
+
+def test_the_services_know_plain_aead() -> None:
+    assert METHODS.items() >= AEAD.items()
+
+
+# SIP022 sections 2.1 and 4
+@pytest.mark.parametrize(
+    ("name", "key_size", "packet_nonces"),
+    [
+        ("2022-blake3-aes-128-gcm", 16, False),
+        ("2022-blake3-aes-256-gcm", 32, False),
+        ("2022-blake3-chacha20-poly1305", 32, True),
+    ],
+)
+def test_sizes_of_2022(name: str, key_size: int, packet_nonces: bool) -> None:
+    row = TABLE[name]
+    assert row.generation is Generation.AEAD_2022
+    assert (row.key_size, row.salt_size, row.nonce_size) == (key_size, key_size, 12)
+    assert (row.packet_aead is not None) == packet_nonces
+
+
+@every_row
+def test_a_row_seals_or_says_why_not(row: CipherMethod) -> None:
+    if row.unavailable:
+        with pytest.raises(LocalProtocolError):
+            row.aead(bytes(row.key_size))
+        return
+    sealed, plain = bytearray(5 + TAG_SIZE), bytearray(5)
+    box = row.aead(bytes(row.key_size))
+    box.encrypt_into(bytes(row.nonce_size), b"hello", None, sealed)
+    box.decrypt_into(bytes(row.nonce_size), sealed, None, plain)
+    assert plain == b"hello"
+
+
+def test_a_served_method_that_is_not_available_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(methods, "METHODS", TABLE)
+    name = "2022-blake3-chacha8-poly1305"
+    with pytest.raises(ConfigError) as raised:
+        find(name)
+    text = str(raised.value)
+    assert f"method '{name}' is not available: OpenSSL has no ChaCha8; there is aes-128-" in text
+    assert name not in raised.value.remedy
 
 
 def test_an_unknown_method_gets_the_nearest_and_the_list() -> None:

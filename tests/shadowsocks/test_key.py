@@ -1,8 +1,10 @@
 import pytest
 
-from annotated_shadowsocks.crypto.methods import METHODS, CipherMethod, find
+from annotated_shadowsocks.crypto.methods import CipherMethod, Generation, find, of_generation
 from annotated_shadowsocks.errors import ConfigError
 from annotated_shadowsocks.shadowsocks.key import MasterKey
+
+AEAD = of_generation(Generation.AEAD)
 
 # The capture of the Great Firewall Report, shadowsocks-org issue 184: one client's first octets.
 CAPTURED_SALT = bytes.fromhex("b0cee48154f678d86bb11ef35c4a069fedd6c7748ceca018702f104a6f52b22b")
@@ -16,7 +18,7 @@ def test_session_opens_the_captured_length_chunk() -> None:
     assert length.hex() == "000f"
 
 
-@pytest.mark.parametrize("method", METHODS.values(), ids=METHODS)
+@pytest.mark.parametrize("method", AEAD.values(), ids=AEAD)
 def test_each_salt_makes_another_box(method: CipherMethod) -> None:
     key = MasterKey.from_password(method, "barfoo!")
     assert len(key.key) == method.key_size
