@@ -176,19 +176,6 @@ async def all_probes(service: Service, key: MasterKey, target: Endpoint) -> dict
     return probes
 
 
-def at_rest(service: Service) -> bool:
-    """Nothing is left of any connection."""
-    runtime = service.assembly.runtime
-    listeners = len(service.assembly.listeners)
-    return service.assembly.active == len(runtime.endings) == 0 and len(runtime.poller) == listeners
-
-
-async def rested(service: Service) -> None:
-    async with asyncio.timeout(20):
-        while not at_rest(service):
-            await asyncio.sleep(0)
-
-
 async def assert_serves(service: Service, key: MasterKey, target: Target) -> None:
     """A genuine client is served, whatever came before."""
     before = target.accepts
@@ -213,7 +200,7 @@ def test_silence_until_the_deadline(loop_name: str, method: str) -> None:
                 assert seen == {SILENCE: list(held)}
                 assert target.accepts == dialled == 1
                 await assert_serves(service, key, target)
-            await rested(service)
+            await service.rested()
 
     run_on(loop_name, main)
 
@@ -232,7 +219,7 @@ def test_a_fin_is_answered_with_a_fin(loop_name: str, method: str) -> None:
                 assert seen == {ANSWERED_FIN: list(ended)}
                 assert target.accepts == dialled == 1
                 await assert_serves(service, key, target)
-            await rested(service)
+            await service.rested()
 
     run_on(loop_name, main)
 
@@ -340,6 +327,6 @@ def test_a_failed_request_ends_with_a_fin_at_once(loop_name: str, fin: bool) -> 
             with serve(server_config(timeout=LONG)) as service:
                 seen = await reactions(service.endpoint, probes, LONG)
                 assert seen == {ANSWERED_FIN: list(probes)}
-                await rested(service)
+                await service.rested()
 
     run_on(loop_name, main)

@@ -45,11 +45,18 @@ __all__ = [
     "read_all",
     "serve",
     "server_config",
+    "until",
 ]
 
 PASSWORD = "correct horse"
 METHOD = "aes-256-gcm"
 ANY_PORT = Endpoint("127.0.0.1", 0)
+
+#: Nobody answers here, and the kernel says so at once: no test asks the world for a name.
+NO_NAMES = (Endpoint("127.0.0.1", 1),)
+
+#: Seconds after which something is taken for what never comes.
+_PATIENCE = 30.0
 
 #: What serves one connection of a target; the socket is non-blocking and closed afterwards.
 Script = Callable[[socket.socket], Awaitable[None]]
@@ -71,7 +78,13 @@ def server_config(
 ) -> Config:
     """``ssserver``, which may reach loopback unless it is told not to."""
     server = ServerConfig(listen, methods.find(method), Secret(PASSWORD), True, udp, timeout)
-    return Config((server,), udp_timeout=udp_timeout, allow_private_targets=allow_private_targets)
+    return Config(
+        (server,),
+        timeout=timeout,
+        udp_timeout=udp_timeout,
+        allow_private_targets=allow_private_targets,
+        dns=NO_NAMES,
+    )
 
 
 def local_config(
@@ -89,7 +102,7 @@ def local_config(
     ]
     accounts = tuple(User(name, Secret(password)) for name, password in (users or {}).items())
     local = LocalConfig(listen, True, udp, accounts)
-    return Config(tuple(upstreams), (local,), timeout, udp_timeout)
+    return Config(tuple(upstreams), (local,), timeout, udp_timeout, dns=NO_NAMES)
 
 
 @dataclass(frozen=True)
@@ -116,6 +129,18 @@ class Service:
         (port,) = self.assembly.services
         return port
 
+    @property
+    def at_rest(self) -> bool:
+        """Nothing is left of any connection or datagram: what is watched is what listens."""
+        runtime, services = self.assembly.runtime, self.assembly.services
+        waiting = sum(len(one.listeners) + len(one.packet_relays) for one in services)
+        busy = self.assembly.active + len(runtime.endings)
+        return busy == 0 and len(runtime.poller) == waiting
+
+    async def rested(self) -> None:
+        """Wait until it is at rest. Raises ``TimeoutError``."""
+        await until(lambda: self.at_rest)
+
 
 @contextmanager
 def serve(config: Config, salts: SharedSalts | None = None) -> Iterator[Service]:
@@ -130,6 +155,13 @@ def serve(config: Config, salts: SharedSalts | None = None) -> Iterator[Service]
     finally:
         assembly.close()
         bindings.close()
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    """Wait until ``condition`` holds. Raises ``TimeoutError`` where it does not come true."""
+    async with asyncio.timeout(_PATIENCE):
+        while not condition():
+            await asyncio.sleep(0.001)
 
 
 async def echo(sock: socket.socket) -> None:
@@ -189,11 +221,17 @@ class Target:
 
 
 class TunnelClient:
-    """The client's side of one Shadowsocks stream; connected for the time of its block."""
+    """The client's side of one Shadowsocks stream; connected for the time of its block.
 
-    def __init__(self, server: Endpoint, key: MasterKey, dst: Endpoint) -> None:
+    ``dst`` None leaves it to the caller to begin the stream with an address.
+    """
+
+    def __init__(self, server: Endpoint, key: MasterKey, dst: Endpoint | None) -> None:
         self._server = server
-        self._encoder: AeadEncoder = client_encoder(key, dst, entropy)
+        if dst is None:
+            self._encoder = AeadEncoder(key, entropy(key.method.salt_size))
+        else:
+            self._encoder = client_encoder(key, dst, entropy)
         self._decoder = AeadDecoder(key)
         self._wire = b""
 
