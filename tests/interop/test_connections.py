@@ -6,6 +6,7 @@ both are the other direction goes on.
 """
 
 import os
+import select
 import socket
 import threading
 import time
@@ -23,14 +24,17 @@ pytestmark = pytest.mark.interop
 
 METHOD = "aes-128-gcm"
 
-#: Little enough for the kernel to hold for a reader that has not begun.
-HELD = 150_000
-FLOWING = 3_000_001
+#: What every connection holds; what the kernel holds for a reader that has not begun; more than
+#: all buffers on the way.
+SIZES = (1, 150_000, 16_000_000)
+
+#: Seconds without progress after which a sender is taken to stand still.
+STILL = 0.3
 
 Path = tuple[str, str]
 
 by_path = pytest.mark.parametrize("path", PATHS, ids="-".join)
-by_size = pytest.mark.parametrize("size", [1, HELD, FLOWING])
+by_size = pytest.mark.parametrize("size", SIZES)
 
 
 @pytest.fixture(params=LOOPS)
@@ -52,6 +56,17 @@ def tunnel_to(
     return hops.tunnel(path, METHOD, target), target
 
 
+def send_all(sock: socket.socket, data: bytes, reader_may_begin: threading.Event) -> None:
+    """Send ``data``, and say when the buffers of the whole way are full."""
+    left = memoryview(data)
+    while left:
+        _, writable, _ = select.select([], [sock], [], STILL)
+        if writable:
+            left = left[sock.send(left, socket.MSG_DONTWAIT) :]
+        else:
+            reader_may_begin.set()
+
+
 @by_path
 @by_size
 @pytest.mark.parametrize("end", ["shutdown", "close"])
@@ -59,12 +74,10 @@ def test_what_a_client_sends_before_its_end_arrives(
     hops: Hops, origin: Origin, path: Path, size: int, end: str
 ) -> None:
     received: Future[bytes] = Future()
-    sent_all = threading.Event()
+    reader_may_begin = threading.Event()
 
     def take(sock: socket.socket) -> None:
-        if size <= HELD:
-            # The end is on its way, or already there, before the first octet is read.
-            sent_all.wait(PATIENCE)
+        reader_may_begin.wait(PATIENCE)
         try:
             received.set_result(receive_all(sock))
         except OSError as error:
@@ -73,12 +86,12 @@ def test_what_a_client_sends_before_its_end_arrives(
     tunnel, target = tunnel_to(hops, origin, path, take)
     data = os.urandom(size)
     with tunnel.connect(target) as sock:
-        sock.sendall(data)
+        send_all(sock, data, reader_may_begin)
         if end == "close":
             sock.close()
         else:
             sock.shutdown(socket.SHUT_WR)
-        sent_all.set()
+        reader_may_begin.set()
         assert received.result(PATIENCE) == data
 
 
@@ -88,19 +101,18 @@ def test_what_a_target_sends_before_its_end_arrives(
     hops: Hops, origin: Origin, path: Path, size: int
 ) -> None:
     data = os.urandom(size)
-    sent_all = threading.Event()
+    reader_may_begin = threading.Event()
 
     def give(sock: socket.socket) -> None:
         sock.recv(1)
-        sock.sendall(data)
+        send_all(sock, data, reader_may_begin)
         sock.close()
-        sent_all.set()
+        reader_may_begin.set()
 
     tunnel, target = tunnel_to(hops, origin, path, give)
     with tunnel.connect(target) as sock:
         sock.sendall(b"?")
-        if size <= HELD:
-            sent_all.wait(PATIENCE)
+        reader_may_begin.wait(PATIENCE)
         assert receive_all(sock) == data
 
 
