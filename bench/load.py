@@ -2,6 +2,7 @@
 
 import socket
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 __all__ = ["bulk", "connections", "cpu_seconds", "idle_kib", "resident_kib"]
@@ -45,11 +46,16 @@ def bulk(proxy: int, origin: int, verb: bytes, size: int) -> None:
                 raise EOFError("the upload was not confirmed")
 
 
-def connections(proxy: int, origin: int, count: int) -> None:
-    """``count`` short exchanges, one connection each, one after the other."""
-    for _ in range(count):
+def connections(proxy: int, origin: int, count: int, at_once: int = 1) -> None:
+    """``count`` short exchanges, one connection each, ``at_once`` of them at any time."""
+
+    def one(_: int) -> None:
         with _connect(proxy, origin) as sock:
             _exchange(sock, b"P")
+
+    with ThreadPoolExecutor(at_once) as pool:
+        for _ in pool.map(one, range(count)):
+            pass
 
 
 def idle_kib(proxy: int, origin: int, count: int, pids: tuple[int, ...]) -> list[float]:
