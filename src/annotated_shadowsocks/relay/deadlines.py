@@ -46,6 +46,10 @@ class DeadlineQueue(Generic[T]):
         """The item that is due first, which is the one added longest ago."""
         return next(iter(self._due))
 
+    def due(self, item: T) -> float:
+        """The loop's time at which ``item``, which is here, is due."""
+        return self._due[item]
+
     def clear(self) -> None:
         """Forget all, and the timer."""
         self._due.clear()
@@ -61,10 +65,13 @@ class DeadlineQueue(Generic[T]):
             if due > now:
                 break
             late.append(item)
-        for item in late:
-            # An earlier one's expiry may have discarded this one.
-            if self._due.pop(item, None) is not None:
-                self._expired(item)
-        if self._due and self._timer is None:
-            oldest = next(iter(self._due.values()))
-            self._timer = self._loop.call_at(oldest, self._fire)
+        try:
+            for item in late:
+                # An earlier one's expiry may have discarded this one.
+                if self._due.pop(item, None) is not None:
+                    self._expired(item)
+        finally:
+            # Also where an expiry raised: that is its own end, and the others are due.
+            if self._due and self._timer is None:
+                oldest = next(iter(self._due.values()))
+                self._timer = self._loop.call_at(oldest, self._fire)

@@ -18,7 +18,7 @@ from typing import Protocol
 from ..endpoint import Endpoint
 from ..errors import DialError, Error, PolicyRejected, ResolveError
 from .deadlines import DeadlineQueue
-from .poller import WRITE, Poller
+from .poller import ERROR, HANGUP, WRITE, Poller
 from .sockets import SocketOptions
 
 __all__ = ["Dial", "Dialed", "Dialer", "Lookup"]
@@ -205,6 +205,9 @@ class _Attempt:
         self.sock = dial.open_attempt(self, address)
 
     def ready(self, events: int) -> None:
+        if not events & (WRITE | ERROR | HANGUP):
+            # Spurious: a socket that is on its way has no error either.
+            return
         code = self.sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
         if code:
             self._dial.lost(self, OSError(code, os.strerror(code)))

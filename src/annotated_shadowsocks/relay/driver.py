@@ -2,8 +2,8 @@
 
 A core neither reads nor writes; somebody must. Here is the only somebody: octets in, events out,
 octets to send, again. It never assumes that one read is one message. When an event is out, the
-driver pauses: nothing more is read until its owner says ``proceed`` or gives the socket, and what
-arrived behind the handshake, to the next watcher.
+driver pauses: nothing more is read until its owner gives the socket, and what arrived behind the
+handshake, to the next watcher.
 """
 
 import socket
@@ -14,6 +14,10 @@ from ..wire.core import StreamCore, Waiting
 from .poller import ERROR, HANGUP, READ, Poller
 
 __all__ = ["Driver", "HandshakeOwner"]
+
+#: Octets of one read. A relay takes over what is left of a handshake at once, and this with the
+#: unfinished chunk before it is less than a relay may hold.
+_READ_SIZE = 32 * 1024
 
 EventT = TypeVar("EventT")
 EventT_contra = TypeVar("EventT_contra", contravariant=True)
@@ -60,7 +64,7 @@ class Driver(Generic[EventT]):
             return
         inbound = self._poller.scratch.inbound
         try:
-            count = self._sock.recv_into(inbound)
+            count = self._sock.recv_into(inbound, _READ_SIZE)
         except BlockingIOError:
             return
         except OSError as error:
@@ -76,12 +80,6 @@ class Driver(Generic[EventT]):
     def abandon(self, error: Exception) -> None:
         """See ``Watcher.abandon``."""
         self._owner.handshake_failed(error, True)
-
-    def proceed(self) -> None:
-        """Go on after an event."""
-        self._paused = False
-        self._poller.watch(self._sock, READ, self)
-        self._step()
 
     def flush(self) -> bool:
         """Send what the core wants sent; False where the socket failed and the owner was told."""
@@ -103,6 +101,8 @@ class Driver(Generic[EventT]):
         try:
             event = self.core.next_event()
         except RemoteProtocolError as error:
+            # The core keeps the error and its traceback the core: a circle for each bad handshake.
+            error.__traceback__ = None
             if self.flush():
                 self._owner.handshake_failed(error, self._ended)
             return

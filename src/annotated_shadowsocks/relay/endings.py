@@ -25,12 +25,17 @@ from .poller import ERROR, HANGUP, READ, WRITE, Poller
 
 __all__ = ["Endings"]
 
-#: Octets discarded at once, and the pause after them: a flood is held to 1 MiB/s.
-_GULP = 64 * 1024
-_PAUSE = 1 / 16
+#: Octets discarded, and the pause after so many: a flood is held to 1 MiB/s. The pause is short
+#: because a client's FIN waits for its end.
+_GULP = 32 * 1024
+_PAUSE = 1 / 32
 
-#: How long a reset waits for octets that the kernel has not delivered.
+#: Octets discarded at the deadline, in gulps: as much as any receive buffer holds, and an end.
+_LAST_GULPS = 2048
+
+#: How long a reset waits for octets that the kernel has not delivered, and how often it looks.
 _LAST_WORDS = 1.0
+_LOOK_EVERY = 0.05
 
 #: How long a refused client may take to close after our FIN.
 _REFUSED = 5.0
@@ -69,7 +74,10 @@ class Endings:
 
     def reset(self, sock: socket.socket, pending: bytes | memoryview = b"") -> None:
         """Deliver ``pending`` and what the kernel still holds, then RST; within a second."""
-        self._all.add(_Reset(self, sock, pending))
+        ending = _Reset(self, sock, pending)
+        # In this order: it may be over at once.
+        self._all.add(ending)
+        ending.begin()
 
     def gone(self, ending: "_Silence | _Reset") -> None:
         """``ending`` has closed its socket."""
@@ -83,22 +91,25 @@ class Endings:
 
 
 class _Silence:
-    __slots__ = ("_endings", "_sock", "_timer", "_unpause")
+    __slots__ = ("_allowance", "_endings", "_sock", "_timer", "_unpause")
 
     def __init__(self, endings: Endings, sock: socket.socket, due: float) -> None:
         self._endings = endings
         self._sock = sock
+        self._allowance = _GULP
         self._timer = endings.loop.call_at(due, self.close)
         self._unpause: asyncio.TimerHandle | None = None
         endings.poller.watch(sock, READ, self)
 
     def ready(self, events: int) -> None:
-        count = self._discard(_GULP)
+        count = self._discard()
         if count == 0:
             self._leave()
-        elif count == _GULP:
-            self._endings.poller.forget(self._sock)
-            self._unpause = self._endings.loop.call_later(_PAUSE, self._resume)
+        elif count is not None:
+            # The sum decides and not the size of one read, which the window may keep small.
+            self._allowance -= count
+            if self._allowance <= 0:
+                self._pause()
 
     def abandon(self, error: Exception) -> None:
         self._leave()
@@ -107,23 +118,29 @@ class _Silence:
         """The deadline: FIN, and nothing unread that would turn it into a RST."""
         try:
             self._sock.shutdown(socket.SHUT_WR)
-            while (self._discard(_GULP) or 0) > 0:
-                pass
         except OSError:
             pass
+        for _ in range(_LAST_GULPS):
+            if not self._discard():
+                break
         self._leave()
 
-    def _discard(self, size: int) -> int | None:
+    def _discard(self) -> int | None:
         """Octets discarded; 0 at EOF or after an error, None where there are none."""
         try:
             # [linux tcp_recvmsg_locked] MSG_TRUNC drops octets from the queue, uncopied
             return self._sock.recv_into(
-                self._endings.poller.scratch.inbound, size, socket.MSG_TRUNC
+                self._endings.poller.scratch.inbound, _GULP, socket.MSG_TRUNC
             )
         except BlockingIOError:
             return None
         except OSError:
             return 0
+
+    def _pause(self) -> None:
+        self._allowance = _GULP
+        self._endings.poller.forget(self._sock)
+        self._unpause = self._endings.loop.call_later(_PAUSE, self._resume)
 
     def _resume(self) -> None:
         self._unpause = None
@@ -138,15 +155,18 @@ class _Silence:
 
 
 class _Reset:
-    __slots__ = ("_endings", "_pending", "_sock")
+    __slots__ = ("_endings", "_look", "_pending", "_sock")
 
     def __init__(self, endings: Endings, sock: socket.socket, pending: bytes | memoryview) -> None:
         self._endings = endings
         self._sock = sock
         self._pending = pending
-        endings.last_words.add(self)
-        endings.poller.watch(sock, WRITE if pending else 0, self)
-        if not pending:
+        self._look: asyncio.TimerHandle | None = None
+
+    def begin(self) -> None:
+        self._endings.last_words.add(self)
+        self._endings.poller.watch(self._sock, WRITE if self._pending else 0, self)
+        if not self._pending:
             self._close_when_delivered()
 
     def ready(self, events: int) -> None:
@@ -169,9 +189,12 @@ class _Reset:
         self.close()
 
     def _close_when_delivered(self) -> None:
-        # Otherwise the deadline closes: the kernel tells nobody when its send queue runs empty.
+        # The kernel tells nobody when its send queue runs empty, so it is asked now and then.
         if _unsent(self._sock) == 0:
             self.close()
+        else:
+            loop = self._endings.loop
+            self._look = loop.call_later(_LOOK_EVERY, self._close_when_delivered)
 
     def close(self) -> None:
         """RST, whatever is undelivered by now."""
@@ -179,6 +202,8 @@ class _Reset:
             self._sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _LINGER_NONE)
         except OSError:
             pass
+        if self._look is not None:
+            self._look.cancel()
         self._endings.last_words.discard(self)
         self._endings.poller.close(self._sock)
         self._endings.gone(self)

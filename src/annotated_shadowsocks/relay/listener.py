@@ -22,11 +22,9 @@ _BATCH = 64
 
 _PAUSE = 0.1
 
-#: Nothing to accept with: wait until something is freed [accept(2)].
-_EXHAUSTED = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
-
 #: The connection died in the queue, or the network reported an error about it: take the next.
-#: Linux passes pending network errors of the new socket on through accept(2).
+#: Linux passes pending network errors of the new socket on through accept(2). After any other
+#: error there is nothing to accept with, and we wait until something is freed.
 _PASSING = {
     errno.ECONNABORTED,
     errno.EINTR,
@@ -84,12 +82,10 @@ class Listener:
             except BlockingIOError:
                 return
             except OSError as error:
-                if error.errno in _EXHAUSTED:
-                    self._pause(error)
-                    return
                 if error.errno in _PASSING:
                     continue
-                raise
+                self._pause(error)
+                return
             self.count += 1
             sock.setblocking(False)
             try:
@@ -124,11 +120,9 @@ class Listener:
         now = self._loop.time()
         if now >= self._next_log:
             self._next_log = now + 1.0
+            remedy = "; raise 'nofile'" if getattr(error, "errno", 0) == errno.EMFILE else ""
             _log.warning(
-                "cannot accept on %s: %s; %d pauses so far; raise 'nofile'",
-                self,
-                error,
-                self.pauses,
+                "cannot accept on %s: %s; %d pauses so far%s", self, error, self.pauses, remedy
             )
 
     def _resume(self) -> None:

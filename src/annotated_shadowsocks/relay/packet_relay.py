@@ -8,7 +8,7 @@ There is nothing to wait for and nothing to queue. A datagram that the kernel do
 is dropped and counted, as a router would do; the only ones that wait are a few whose target's name
 is being looked up. A datagram that is not authentic leaves nothing behind, not even an association.
 
-Associations are bounded. A client that holds many gives up its own oldest one first, so that
+Associations are bounded. A client that holds many gives up its own most idle one first, so that
 nobody's flood ends anybody else's flow.
 
 Rejected: asyncio's datagram transport, which queues without bound on EAGAIN and reads one datagram
@@ -33,8 +33,8 @@ __all__ = ["PacketCodec", "PacketLimits", "PacketRelay"]
 #: Datagrams for each wake-up.
 _BATCH = 64
 
-#: Datagrams of one association that wait for one name, and targets it remembers.
-_WAITING = 8
+#: Datagrams of one association that wait for names, and targets it remembers.
+_WAITING = 32
 _ROUTES = 256
 
 #: A socket address as recvfrom gives it: (host, port), and two more fields for IPv6.
@@ -96,7 +96,7 @@ class PacketRelay:
         )
         self._codec_for = codec_for
         self._count = 0
-        #: Client host, then client address, oldest association first.
+        #: Client host, then client address.
         self._hosts: dict[str, dict[Address, _Association]] = {}
         poller.watch(sock, READ, self)
 
@@ -150,15 +150,18 @@ class PacketRelay:
             self.forget_host(host)
         self.idle.clear()
 
-    def gone(self, association: "_Association") -> None:
-        """``association`` has closed its sockets."""
-        host = association.client[0]
-        siblings = self._hosts[host]
-        del siblings[association.client]
+    def gone(self, association: "_Association") -> bool:
+        """Forget ``association``; False where it was forgotten before."""
+        host, client = association.client[0], association.client
+        siblings = self._hosts.get(host, {})
+        if siblings.get(client) is not association:
+            return False
+        del siblings[client]
         self._count -= 1
         if not siblings:
             del self._hosts[host]
         self.idle.discard(association)
+        return True
 
     def _association(self, client: Address, codec: PacketCodec) -> "_Association":
         siblings = self._hosts.get(client[0], {})
@@ -172,12 +175,12 @@ class PacketRelay:
         return association
 
     def _make_room(self, siblings: dict[Address, "_Association"]) -> None:
-        """Evict for a newcomer: its own host's oldest where it has any, else the most idle."""
-        if len(siblings) >= self.limits.per_host:
-            next(iter(siblings.values())).close()
-        elif self._count >= self.limits.associations:
-            oldest = next(iter(siblings.values())) if siblings else self.idle.oldest()
-            oldest.close()
+        """Evict the most idle for a newcomer: of its own host where it has any, else of all."""
+        full = self._count >= self.limits.associations
+        if len(siblings) >= self.limits.per_host or (full and siblings):
+            min(siblings.values(), key=self.idle.due).close()
+        elif full:
+            self.idle.oldest().close()
 
 
 class _Association:
@@ -199,14 +202,14 @@ class _Association:
         if route is not None:
             self._transmit(route, data)
             return
-        waiting = self._waiting.get(target)
-        if waiting is None:
+        # In all and not for each name: a client may make up as many names as it likes.
+        if sum(map(len, self._waiting.values())) >= _WAITING:
+            self._relay.dropped["waiting"] += 1
+        elif target in self._waiting:
+            self._waiting[target].append(bytes(data))
+        else:
             self._waiting[target] = [bytes(data)]
             self._relay.lookup(target.host, lambda found: self._looked_up(target, found))
-        elif len(waiting) < _WAITING:
-            waiting.append(bytes(data))
-        else:
-            self._relay.dropped["waiting"] += 1
 
     def receive(self, sock: socket.socket) -> None:
         """Pass on to the client what targets have sent."""
@@ -216,21 +219,26 @@ class _Association:
         for _ in range(_BATCH):
             try:
                 count, source = sock.recvfrom_into(inbound)
+            except BlockingIOError:
+                return
+            except OSError as error:
+                relay.drop(error)
+                continue
+            try:
                 data = self._codec.outward(Endpoint(*source[:2]), inbound[:count], outbound)
                 relay.sock.sendto(data, self.client)
                 relay.to_clients += 1
-            except BlockingIOError:
-                return
             except (RemoteProtocolError, OSError) as error:
                 relay.drop(error)
 
     def close(self) -> None:
-        """End: give up the sockets, and what still waits."""
+        """End: give up the sockets, and what still waits; again does nothing."""
+        if not self._relay.gone(self):
+            return
         for back in self._sockets.values():
             self._relay.poller.close(back.sock)
         self._sockets.clear()
         self._waiting.clear()
-        self._relay.gone(self)
 
     def _looked_up(self, target: Endpoint, found: list[str] | ResolveError) -> None:
         # Empty where the association was closed while the name was being looked up.

@@ -93,13 +93,9 @@ class Poller:
         """
         raise NotImplementedError
 
-    def change(self, fd: int, events: int) -> None:
-        """Replace the events of interest of a watched descriptor."""
-        raise NotImplementedError
-
     def forget(self, sock: socket.socket) -> None:
         """Stop watching, without closing; an unwatched socket may be forgotten again."""
-        raise NotImplementedError
+        self._unwatch(sock.fileno())
 
     def stop(self) -> None:
         """Leave the event loop. Sockets that are still watched are their owners' to close."""
@@ -119,14 +115,32 @@ class Poller:
             # The boundary: whatever went wrong ends one connection and not the loop.
             _log.error("internal error, connection abandoned: %r", error)
             _log.debug("details", exc_info=error)
+            self._abandon(watcher, error)
+
+    def _abandon(self, watcher: Watcher, error: Exception) -> None:
+        try:
             watcher.abandon(error)
+        except Exception as another:  # noqa: BLE001
+            # Nobody is left who could close it. Watched on, it would be told of the same event for
+            # ever.
+            _log.error("internal error, connection not closed: %r", another)
+            _log.debug("details", exc_info=another)
+            for fd in [fd for fd, other in self._watchers.items() if other is watcher]:
+                self._unwatch(fd)
+
+    def _unwatch(self, fd: int) -> None:
+        raise NotImplementedError
 
     def _sweep(self) -> None:
         if not self._closing:
             return
         closing, self._closing = self._closing, []
         for sock in closing:
-            sock.close()
+            try:
+                sock.close()
+            except OSError:
+                # Whatever close(2) reports, there is no descriptor any more.
+                pass
         for resume in list(self.on_freed):
             resume()
 
@@ -150,15 +164,6 @@ class EpollPoller(Poller):
         else:
             self._epoll.register(fd, events)
         self._watchers[fd] = watcher
-
-    def change(self, fd: int, events: int) -> None:
-        """See ``Poller.change``."""
-        self._epoll.modify(fd, events)
-
-    def forget(self, sock: socket.socket) -> None:
-        """See ``Poller.forget``."""
-        if self._watchers.pop(sock.fileno(), None) is not None:
-            self._epoll.unregister(sock)
 
     def stop(self) -> None:
         """See ``Poller.stop``."""
@@ -192,6 +197,10 @@ class EpollPoller(Poller):
             self._sweep()
         return others
 
+    def _unwatch(self, fd: int) -> None:
+        if self._watchers.pop(fd, None) is not None:
+            self._epoll.unregister(fd)
+
     def _dispatch(self) -> None:
         for _ in range(_ROUNDS):
             ready = self._epoll.poll(0, BATCH)
@@ -201,7 +210,11 @@ class EpollPoller(Poller):
 
 
 class LoopPoller(Poller):
-    """``Poller`` on ``add_reader`` and ``add_writer``, for systems without epoll."""
+    """``Poller`` on ``add_reader`` and ``add_writer``, for systems without epoll.
+
+    For asyncio's own loops: uvloop calls a reader once for a socket in error and never again, be
+    there octets left before the error or not.
+    """
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         super().__init__()
@@ -212,10 +225,14 @@ class LoopPoller(Poller):
         """See ``Poller.watch``."""
         fd = sock.fileno()
         self._watchers[fd] = watcher
-        self.change(fd, events)
+        self._change(fd, events)
 
-    def change(self, fd: int, events: int) -> None:
-        """See ``Poller.change``."""
+    def stop(self) -> None:
+        """See ``Poller.stop``."""
+        for fd in list(self._interest):
+            self._change(fd, 0)
+
+    def _change(self, fd: int, events: int) -> None:
         before = self._interest.get(fd, 0)
         self._interest[fd] = events
         if events & READ and not before & READ:
@@ -227,17 +244,10 @@ class LoopPoller(Poller):
         elif before & WRITE and not events & WRITE:
             self._loop.remove_writer(fd)
 
-    def forget(self, sock: socket.socket) -> None:
-        """See ``Poller.forget``."""
-        fd = sock.fileno()
+    def _unwatch(self, fd: int) -> None:
         if self._watchers.pop(fd, None) is not None:
-            self.change(fd, 0)
+            self._change(fd, 0)
             del self._interest[fd]
-
-    def stop(self) -> None:
-        """See ``Poller.stop``."""
-        for fd in list(self._interest):
-            self.change(fd, 0)
 
     def _one(self, fd: int, events: int) -> None:
         # The loop's callbacks of one turn are the batch: a reader that was removed in the same

@@ -20,7 +20,10 @@ _QUEUE_IN_TCP_INFO = struct.Struct("24x2I")
 
 @dataclass(frozen=True, slots=True)
 class SocketOptions:
-    """What a connection's socket is told; ``keep_alive`` is seconds of idleness, 0 for never."""
+    """What a connection's socket is told.
+
+    ``keep_alive`` is seconds of idleness, 0 for never; a minute later a dead peer is given up.
+    """
 
     no_delay: bool = True
     keep_alive: int = 60
@@ -35,6 +38,7 @@ class SocketOptions:
             if hasattr(socket, "TCP_KEEPIDLE"):
                 sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, self.keep_alive)
                 sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, 10)
+                sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPCNT, 6)
 
 
 def somaxconn() -> int:

@@ -19,6 +19,7 @@ that behaves alike on both loops), and one big read per wake-up (more can be lef
 ``LIMIT``).
 """
 
+import os
 import socket
 from typing import Protocol
 
@@ -91,6 +92,7 @@ class Leg:
         "_events",
         "codec",
         "ended",
+        "error",
         "fd",
         "peer",
         "pending",
@@ -113,6 +115,7 @@ class Leg:
         self.received = 0
         self.ended = False  # its EOF was read
         self.shut = False  # our FIN was sent
+        self.error: OSError | None = None  # what made it useless for sending
         self._events = 0
 
     def ready(self, events: int) -> None:
@@ -121,7 +124,7 @@ class Leg:
         if events & ERROR:
             number = self.sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
             if number:
-                relay.broken(self, OSError(number, "connection broken"))
+                self.lost(OSError(number, os.strerror(number)))
                 return
         if events & WRITE and self.pending:
             self.flush()
@@ -184,7 +187,7 @@ class Leg:
         except BlockingIOError:
             sent = 0
         except OSError as error:
-            self.relay.broken(self, error)
+            self.lost(error)
             return False
         if sent == len(data):
             return True
@@ -200,7 +203,7 @@ class Leg:
         except BlockingIOError:
             return
         except OSError as error:
-            self.relay.broken(self, error)
+            self.lost(error)
             return
         if sent < len(self.pending):
             self.pending = memoryview(self.pending)[sent:]
@@ -214,10 +217,14 @@ class Leg:
 
     def eof(self) -> None:
         """Pass on the EOF that was read from this socket, unless it cut a chunk in two."""
-        if self.residue or not self.codec.between_chunks:
-            self.relay.broken(self, Truncated("stream ended inside a chunk"))
-            return
         relay, peer = self.relay, self.peer
+        if self.error is not None:
+            # A reset that was reported before reads as an EOF afterwards.
+            relay.broken(self, self.error)
+            return
+        if self.residue or not self.codec.between_chunks:
+            relay.broken(self, Truncated("stream ended inside a chunk"))
+            return
         outbound = relay.poller.scratch.outbound
         made = self.codec.finish(outbound)
         if made:
@@ -255,7 +262,23 @@ class Leg:
         try:
             self.sock.shutdown(socket.SHUT_WR)
         except OSError as error:
-            self.relay.broken(self, error)
+            self.lost(error)
+
+    def lost(self, error: OSError) -> None:
+        """Nothing can be sent to this socket any more: pass on what it still has, and break.
+
+        A reset often follows upon a last answer ("too large", and close). What came before it was
+        acknowledged to its sender and waits in the kernel, even behind a FIN, so it is read first.
+        """
+        relay = self.relay
+        if self.error is None:
+            self.error = error
+            before = -1
+            # Until the end, or until the peer takes no more; and once without progress is enough.
+            while not relay.over and self._events & READ and self.received != before:
+                before = self.received
+                self.pump()
+        relay.broken(self, error)
 
 
 class StreamRelay:
@@ -284,7 +307,7 @@ class StreamRelay:
         """Begin, with what the handshake left over.
 
         ``to_far`` are converted octets for the far socket; ``residue`` are octets that came from
-        the near socket and do not make a whole chunk.
+        the near socket and do not make a whole chunk, unless the near codec has failed.
         """
         near, far = self.near, self.far
         near.residue = residue
@@ -292,6 +315,9 @@ class StreamRelay:
         far.want(READ)
         if to_far:
             far.send(to_far)
+        if near.codec.error is not None:
+            # A bad chunk came together with a good handshake, and maybe nothing more will come.
+            self.forged(near, near.codec.error)
 
     def finished(self) -> None:
         """Both directions have ended in order."""

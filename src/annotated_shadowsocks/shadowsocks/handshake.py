@@ -16,7 +16,7 @@ from ..endpoint import Endpoint
 from ..entropy import Entropy
 from ..errors import RemoteProtocolError, Truncated
 from ..wire import address
-from ..wire.core import NEED_DATA, Event
+from ..wire.core import NEED_DATA, PAUSED, Event
 from .aead_stream import AeadDecoder, AeadEncoder, SaltGuard
 from .key import MasterKey
 
@@ -38,12 +38,13 @@ class ServerHandshake:
     that is not whole.
     """
 
-    __slots__ = ("_ended", "_error", "_plain", "_wire", "decoder")
+    __slots__ = ("_done", "_ended", "_error", "_plain", "_wire", "decoder")
 
     def __init__(self, key: MasterKey, guard: SaltGuard | None = None) -> None:
         self.decoder = AeadDecoder(key, guard)
         self._wire = bytearray()
         self._plain = b""
+        self._done = False
         self._ended = False
         self._error: RemoteProtocolError | None = None
 
@@ -57,6 +58,8 @@ class ServerHandshake:
 
     def next_event(self) -> Event[TunnelRequested]:
         """The request, once its whole address was opened; raises what the octets deserve."""
+        if self._done:
+            return PAUSED
         if self._error is None:
             try:
                 return self._request()
@@ -76,17 +79,21 @@ class ServerHandshake:
     def _request(self) -> Event[TunnelRequested]:
         self._open()
         try:
-            dst, end = address.decode(self._plain)
+            found = address.decode(self._plain)
         except Truncated:
+            found = None
+        if found is None:
             if self.decoder.error is not None:
-                raise self.decoder.error from None
+                raise self.decoder.error
             if self._ended:
-                raise
+                raise Truncated("stream ended inside the address")
             return NEED_DATA
+        dst, end = found
         # A chunk that does not authenticate behind a good address is the relay's to find: the
         # decoder stays failed, and what was opened before it is still the client's.
         if not dst.port:
             raise RemoteProtocolError("port 0 cannot be dialled")
+        self._done = True
         return TunnelRequested(dst, self._plain[end:])
 
     def _open(self) -> None:
