@@ -129,11 +129,11 @@ COLUMNS = ("TCP v4", "TCP v6", "TCP name", "UDP v4", "UDP v6", "UDP name", "bigg
 
 
 def _matrix(cells: dict[tuple[str, str, str], str]) -> list[str]:
-    rows = dict.fromkeys((method, path) for method, path, _ in cells)
+    rows = {(method, path) for method, path, _ in cells}
     if not rows:
         return []
     lines = [f"{'method':24}{'client -> server':24}{'  '.join(COLUMNS)}"]
-    for method, path in rows:
+    for method, path in sorted(rows):
         row = "  ".join(f"{cells.get((method, path, c), '-'):{len(c)}}" for c in COLUMNS)
         lines.append(f"{method:24}{path:24}{row}".rstrip())
     return lines

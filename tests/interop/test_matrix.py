@@ -65,7 +65,7 @@ def test_datagrams_there_and_back(
             assert client.receive() == data
 
 
-#: [RFC768] counts its own eight octets too, and IPv4's header takes twenty of what IP can carry
+#: The length in an IPv4 header counts its own twenty octets, and the eight of UDP's (RFC 768).
 BIGGEST = 65535 - 20 - 8
 
 
