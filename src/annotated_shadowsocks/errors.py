@@ -13,6 +13,7 @@ __all__ = [
     "Error",
     "ListenError",
     "LocalProtocolError",
+    "ObserveError",
     "PolicyRejected",
     "ProtocolError",
     "RemoteProtocolError",
@@ -104,6 +105,16 @@ class ListenError(Error):
         super().__init__(f"cannot listen on {subject}: {reason}")
 
 
+class ObserveError(Error):
+    """The kernel would not show ``subject``; ``errno`` is its own word, None where it had none."""
+
+    def __init__(self, subject: str, reason: str, errno: int | None = None) -> None:
+        self.subject = subject
+        self.reason = reason
+        self.errno = errno
+        super().__init__(f"cannot see {subject}: {reason}")
+
+
 _LABELS: dict[type[BaseException], str] = {
     Truncated: "truncated",
     AuthenticationError: "authentication",
@@ -114,6 +125,7 @@ _LABELS: dict[type[BaseException], str] = {
     ResolveError: "resolve",
     DialError: "dial",
     ListenError: "listen",
+    ObserveError: "observe",
     ConfigError: "config",
     UsageError: "usage",
     TimeoutError: "timeout",

@@ -12,6 +12,7 @@ from annotated_shadowsocks.errors import (
     Error,
     ListenError,
     LocalProtocolError,
+    ObserveError,
     ResolveError,
     UsageError,
 )
@@ -26,6 +27,8 @@ from annotated_shadowsocks.errors import (
         (ListenError("127.0.0.1:80", "why", None), 69),
         (DialError("127.0.0.1:80", "refused", errno.ECONNREFUSED), 69),
         (ResolveError("x"), 69),
+        (ObserveError("listening sockets", "no such thing", errno.ENOENT), 69),
+        (ObserveError("listening sockets", "not permitted", errno.EPERM), 77),
         (ValueError("x"), 70),
         (LocalProtocolError("x"), 70),
         (Error("x"), 70),

@@ -6,7 +6,14 @@ the shell for a program that a signal ended (128 + signal).
 
 import errno
 
-from ..errors import ConfigError, DialError, ListenError, ResolveError, UsageError
+from ..errors import (
+    ConfigError,
+    DialError,
+    ListenError,
+    ObserveError,
+    ResolveError,
+    UsageError,
+)
 from .files import CannotCreate
 
 __all__ = ["BROKEN_PIPE", "INTERRUPTED", "OK", "SOFTWARE", "exit_code"]
@@ -37,6 +44,7 @@ _BY_CLASS: dict[type[BaseException], int] = {
     ConfigError: CONFIG,
     CannotCreate: CANNOT_CREATE,
     ListenError: UNAVAILABLE,
+    ObserveError: UNAVAILABLE,
     DialError: UNAVAILABLE,
     ResolveError: UNAVAILABLE,
     OSError: OS_ERROR,
