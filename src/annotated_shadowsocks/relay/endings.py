@@ -15,13 +15,12 @@ would take back what the kernel had still to deliver.
 """
 
 import asyncio
-import fcntl
 import socket
 import struct
-import termios
 
 from .deadlines import DeadlineQueue
 from .poller import ERROR, HANGUP, READ, WRITE, Poller
+from .sockets import unsent
 
 __all__ = ["Endings"]
 
@@ -190,7 +189,7 @@ class _Reset:
 
     def _close_when_delivered(self) -> None:
         # The kernel tells nobody when its send queue runs empty, so it is asked now and then.
-        if _unsent(self._sock) == 0:
+        if unsent(self._sock) == 0:
             self.close()
         else:
             loop = self._endings.loop
@@ -207,12 +206,3 @@ class _Reset:
         self._endings.last_words.discard(self)
         self._endings.poller.close(self._sock)
         self._endings.gone(self)
-
-
-def _unsent(sock: socket.socket) -> int:
-    """Octets that the kernel holds for the peer and the peer has not acknowledged."""
-    try:
-        # [linux SIOCOUTQ] has the number of TIOCOUTQ
-        return int(struct.unpack("i", fcntl.ioctl(sock, termios.TIOCOUTQ, bytes(4)))[0])
-    except OSError:
-        return 0

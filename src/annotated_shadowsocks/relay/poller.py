@@ -63,13 +63,14 @@ class Scratch:
 
     __slots__ = ("inbound", "outbound")
 
-    #: Octets in hand for one direction at any time: received, converted or waiting to be sent.
+    #: Octets that a connection owns for one direction at most, between events.
     LIMIT = 64 * 1024
+    #: Octets of one read where the other side has room for them all.
+    LARGE = 256 * 1024
 
     def __init__(self) -> None:
-        self.inbound = memoryview(bytearray(self.LIMIT))
-        # Sealing makes octets longer: a salt, an address and four chunks' lengths and tags.
-        self.outbound = memoryview(bytearray(self.LIMIT + 1024))
+        self.inbound = memoryview(bytearray(self.LARGE))
+        self.outbound = memoryview(bytearray(self.LARGE))
 
 
 class Poller:

@@ -1,21 +1,33 @@
 """Opening sockets the way this house wants them, and asking the kernel what it made of that."""
 
 import errno
+import fcntl
 import os
 import socket
 import struct
+import termios
 from dataclasses import dataclass
 from pathlib import Path
 
 from ..endpoint import Endpoint
 from ..errors import ListenError
 
-__all__ = ["SocketOptions", "accept_queue", "open_stream_listeners", "open_udp", "somaxconn"]
+__all__ = [
+    "SocketOptions",
+    "accept_queue",
+    "open_stream_listeners",
+    "open_udp",
+    "somaxconn",
+    "unsent",
+    "unsent_room",
+]
 
 _SOMAXCONN = Path("/proc/sys/net/core/somaxconn")
 
 #: tcpi_unacked and tcpi_sacked follow eight octets and four 32-bit fields [linux tcp_info].
 _QUEUE_IN_TCP_INFO = struct.Struct("24x2I")
+
+_INT = struct.Struct("i")
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +119,26 @@ def accept_queue(listener: socket.socket) -> tuple[int, int] | None:
     # [linux tcp_get_info] a listener reports its accept queue in these two fields
     depth, limit = _QUEUE_IN_TCP_INFO.unpack_from(info)
     return depth, limit
+
+
+def unsent(sock: socket.socket) -> int:
+    """Octets that the kernel holds for the peer and the peer has not acknowledged."""
+    try:
+        # [linux SIOCOUTQ] has the number of TIOCOUTQ
+        return int(_INT.unpack(fcntl.ioctl(sock, termios.TIOCOUTQ, bytes(_INT.size)))[0])
+    except OSError:
+        return 0
+
+
+def unsent_room(sock: socket.socket) -> int:
+    """Octets that the kernel would take for the peer at once, 0 where it does not say."""
+    try:
+        size = sock.getsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF)
+    except OSError:
+        return 0
+    # [linux sk_stream_memory_free] the size is compared with the memory in use, which is more than
+    # the octets in it; a quarter is allowed for what holds them.
+    return size * 3 // 4 - unsent(sock)
 
 
 def _addresses(endpoint: Endpoint, kind: int) -> list[tuple[int, tuple[str, int]]]:

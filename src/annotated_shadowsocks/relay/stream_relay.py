@@ -6,6 +6,9 @@ socket at once: the kernel nearly always takes it, so nothing is queued and no s
 spent. What the kernel did not take waits in the peer's ``pending``, and the leg stops reading
 until it is gone. That is the whole of back-pressure.
 
+Wake-ups and system calls cost more than octets, so a leg that is found full reads more at once,
+but only as much as the peer's kernel buffer has room for: what is left over is never more.
+
 Memory: received octets live in the poller's shared buffers. A connection owns only ``residue``
 (an unfinished chunk) and ``pending``, together at most ``Scratch.LIMIT`` for each direction, and
 nothing when idle.
@@ -15,8 +18,8 @@ other direction goes on; the relay is over when both directions are. A reset on 
 reset on the other, because a FIN there would pass a truncated stream off as a whole one.
 
 Rejected: asyncio's transports (a copy, a buffer and 2.5 KiB for each socket, and no half-close
-that behaves alike on both loops), and one big read per wake-up (more can be left over than
-``LIMIT``).
+that behaves alike on both loops), and large reads without a look at the peer (when it
+stops reading, more is left over than ``LIMIT``).
 """
 
 import os
@@ -26,15 +29,17 @@ from typing import Protocol
 from ..errors import RemoteProtocolError, Truncated
 from .endings import Endings
 from .poller import ERROR, HANGUP, READ, WRITE, Poller, Scratch
+from .sockets import unsent_room
 
 __all__ = ["Codec", "Leg", "Plain", "StreamRelay", "StreamRelayOwner"]
 
-#: Reads of one leg before other sockets have their turn.
-_READS = 4
+#: Octets read from one leg before other sockets have their turn.
+_TURN = 2 * Scratch.LARGE
 
 #: How far the inbound buffer is filled, so that what sealing adds to it (salt, address, lengths and
-#: tags) stays within LIMIT too.
-_FILL = Scratch.LIMIT - 512
+#: tags) stays within the limit too.
+_SMALL = Scratch.LIMIT - 512
+_LARGE = Scratch.LARGE - 1024
 
 
 class Codec(Protocol):
@@ -90,10 +95,10 @@ class Leg:
 
     __slots__ = (
         "_events",
+        "bulk",
         "codec",
         "ended",
         "error",
-        "fd",
         "peer",
         "pending",
         "received",
@@ -108,8 +113,8 @@ class Leg:
     def __init__(self, relay: "StreamRelay", sock: socket.socket, codec: Codec) -> None:
         self.relay = relay
         self.sock = sock
-        self.fd = sock.fileno()
         self.codec = codec
+        self.bulk = False  # more was waiting than a small read takes
         self.residue = b""
         self.pending: bytes | memoryview = b""
         self.received = 0
@@ -151,12 +156,14 @@ class Leg:
         """Read, convert, send to the peer: the hot path, and the only read loop of the tunnel."""
         relay, peer, codec = self.relay, self.peer, self.codec
         inbound, outbound = relay.poller.scratch.inbound, relay.poller.scratch.outbound
-        for _ in range(_READS):
+        turn = _TURN
+        while turn > 0:
             held = len(self.residue)
             if held:
                 inbound[:held] = self.residue
+            fill = _LARGE if self.bulk and unsent_room(peer.sock) > _LARGE else _SMALL
             try:
-                count = self.sock.recv_into(inbound[held:_FILL])
+                count = self.sock.recv_into(inbound[held:fill])
             except BlockingIOError:
                 return
             except OSError as error:
@@ -166,7 +173,9 @@ class Leg:
                 self.eof()
                 return
             self.received += count
+            turn -= count
             filled = held + count
+            self.bulk = filled >= _SMALL
             taken, made = codec.convert(inbound[:filled], outbound)
             self.residue = bytes(inbound[taken:filled]) if taken < filled else b""
             taken_all = not made or peer.send(outbound[:made])
@@ -175,7 +184,7 @@ class Leg:
                 return
             if not taken_all:
                 return
-            if filled < _FILL:
+            if filled < fill:
                 # Less than was asked for: the kernel has no more, and reading again to be told so
                 # costs a system call. More, or an EOF, will be another event.
                 return
