@@ -101,13 +101,13 @@ class _Silence:
         endings.poller.watch(sock, READ, self)
 
     def ready(self, events: int) -> None:
-        count = self._discard()
+        count = self._discard(self._allowance)
         if count == 0:
             self._leave()
         elif count is not None:
             # The sum decides and not the size of one read, which the window may keep small.
             self._allowance -= count
-            if self._allowance <= 0:
+            if not self._allowance:
                 self._pause()
 
     def abandon(self, error: Exception) -> None:
@@ -120,16 +120,16 @@ class _Silence:
         except OSError:
             pass
         for _ in range(_LAST_GULPS):
-            if not self._discard():
+            if not self._discard(_GULP):
                 break
         self._leave()
 
-    def _discard(self) -> int | None:
+    def _discard(self, size: int) -> int | None:
         """Octets discarded; 0 at EOF or after an error, None where there are none."""
         try:
             # [linux tcp_recvmsg_locked] MSG_TRUNC drops octets from the queue, uncopied
             return self._sock.recv_into(
-                self._endings.poller.scratch.inbound, _GULP, socket.MSG_TRUNC
+                self._endings.poller.scratch.inbound, size, socket.MSG_TRUNC
             )
         except BlockingIOError:
             return None

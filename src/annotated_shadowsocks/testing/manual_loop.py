@@ -30,10 +30,11 @@ _PATIENCE = 30
 _READ, _WRITE = select.POLLIN, select.POLLOUT
 
 
-class ManualLoop(asyncio.AbstractEventLoop):
+class ManualLoop(asyncio.BaseEventLoop):
     """Timers by hand, descriptors by ``poll``; an exception of a callback reaches the test."""
 
     def __init__(self) -> None:
+        super().__init__()
         self._now = 1000.0
         self._order = itertools.count()
         self._timers: list[tuple[float, int, asyncio.TimerHandle]] = []
@@ -115,16 +116,13 @@ class ManualLoop(asyncio.AbstractEventLoop):
         """True where there was one."""
         return self._remove(fd, _WRITE)
 
-    def get_debug(self) -> bool:
-        """Handles ask."""
-        return False
+    def is_closed(self) -> bool:
+        """There is nothing to close."""
+        return True
 
     def call_exception_handler(self, context: dict[str, Any]) -> None:
         """Raise what a callback raised."""
         raise context["exception"]
-
-    def _timer_handle_cancelled(self, handle: asyncio.TimerHandle) -> None:
-        pass
 
     def _next_due(self) -> float | None:
         while self._timers and self._timers[0][2].cancelled():
