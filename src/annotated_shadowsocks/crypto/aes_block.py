@@ -9,6 +9,8 @@ from cryptography.hazmat.primitives.ciphers import Cipher, CipherContext
 from cryptography.hazmat.primitives.ciphers.algorithms import AES
 from cryptography.hazmat.primitives.ciphers.modes import ECB
 
+from ..errors import LocalProtocolError
+
 __all__ = ["BLOCK_SIZE", "AesBlock"]
 
 BLOCK_SIZE = 16
@@ -27,12 +29,20 @@ class AesBlock:
 
     def encrypt(self, block: bytes | memoryview) -> bytes:
         """The block that stands for ``block``, which has 16 octets."""
+        _check(block)
         if self._encryptor is None:
             self._encryptor = self._cipher.encryptor()
         return self._encryptor.update(block)
 
     def decrypt(self, block: bytes | memoryview) -> bytes:
         """The block that ``block``, 16 octets, stands for."""
+        _check(block)
         if self._decryptor is None:
             self._decryptor = self._cipher.decryptor()
         return self._decryptor.update(block)
+
+
+def _check(block: bytes | memoryview) -> None:
+    # A context keeps what is not a whole block for the next call, and all later ones were wrong.
+    if len(block) != BLOCK_SIZE:
+        raise LocalProtocolError(f"a block of {len(block)} octets")
