@@ -14,11 +14,14 @@ from annotated_shadowsocks.testing.loops import LOOPS, run_on
 from annotated_shadowsocks.testing.probes import End, Probe, Reaction, When, reactions
 from annotated_shadowsocks.testing.server_harness import (
     Service,
-    Target,
     TunnelClient,
     master_key,
+    rested,
     serve,
     server_config,
+)
+from annotated_shadowsocks.testing.targets import (
+    Target,
 )
 from annotated_shadowsocks.wire import address
 
@@ -200,7 +203,7 @@ def test_silence_until_the_deadline(loop_name: str, method: str) -> None:
                 assert seen == {SILENCE: list(held)}
                 assert target.accepts == dialled == 1
                 await assert_serves(service, key, target)
-            await service.rested()
+            await rested(service)
 
     run_on(loop_name, main)
 
@@ -219,7 +222,7 @@ def test_a_fin_is_answered_with_a_fin(loop_name: str, method: str) -> None:
                 assert seen == {ANSWERED_FIN: list(ended)}
                 assert target.accepts == dialled == 1
                 await assert_serves(service, key, target)
-            await service.rested()
+            await rested(service)
 
     run_on(loop_name, main)
 
@@ -327,6 +330,6 @@ def test_a_failed_request_ends_with_a_fin_at_once(loop_name: str, fin: bool) -> 
             with serve(server_config(timeout=LONG)) as service:
                 seen = await reactions(service.endpoint, probes, LONG)
                 assert seen == {ANSWERED_FIN: list(probes)}
-                await service.rested()
+                await rested(service)
 
     run_on(loop_name, main)

@@ -4,7 +4,6 @@ import asyncio
 import dataclasses
 import logging
 import socket
-import struct
 
 import pytest
 
@@ -17,11 +16,18 @@ from annotated_shadowsocks.testing.name_server import NameServer, addresses, alt
 from annotated_shadowsocks.testing.probes import End, Probe, Reaction, When, reaction, reactions
 from annotated_shadowsocks.testing.server_harness import (
     Service,
-    Target,
     TunnelClient,
     master_key,
+    rested,
     serve,
     server_config,
+)
+from annotated_shadowsocks.testing.targets import (
+    Dead,
+    FullQueue,
+    Sink,
+    Target,
+    reset,
     until,
 )
 from annotated_shadowsocks.wire import address
@@ -33,30 +39,6 @@ SILENCE = Reaction(0, End.FIN, When.AT_DEADLINE)
 ENDED_AT_ONCE = Reaction(0, End.FIN, When.BEFORE_DEADLINE)
 
 KEY = master_key()
-
-
-class Sink:
-    """A target that keeps what it hears from each connection, and how that ended."""
-
-    def __init__(self) -> None:
-        self.heard: list[bytes] = []
-        self.ends: list[str] = []
-
-    async def __call__(self, sock: socket.socket) -> None:
-        loop = asyncio.get_running_loop()
-        number = len(self.heard)
-        self.heard.append(b"")
-        try:
-            while octets := await loop.sock_recv(sock, 1 << 16):
-                self.heard[number] += octets
-            self.ends.append("FIN")
-        except ConnectionResetError:
-            self.ends.append("RST")
-
-
-def reset(sock: socket.socket) -> None:
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-    sock.close()
 
 
 def chunks(dst: Endpoint, *payloads: bytes) -> list[bytes]:
@@ -122,7 +104,7 @@ def test_a_bad_chunk_ends_the_stream_behind_the_good_ones(
                 assert set(sink.heard) == {b"".join(payloads[:bad])}
                 # A FIN would tell the target that this was all.
                 assert set(sink.ends) == {"RST"}
-            await service.rested()
+            await rested(service)
 
     run_on(loop_name, main)
 
@@ -264,12 +246,11 @@ def test_ports_with_one_key_remember_together(loop_name: str) -> None:
 @both_loops
 def test_counters_reconcile(loop_name: str) -> None:
     async def main() -> None:
-        with serve(server_config(timeout=SHORT)) as service, socket.socket() as nobody:
-            nobody.bind(("127.0.0.1", 0))
+        with serve(server_config(timeout=SHORT)) as service, Dead() as nobody:
             counters = port_of(service).runtime.counters
             async with Target() as target:
                 good, again = chunks(target.endpoint, b"x"), chunks(target.endpoint, b"x")
-                dead = chunks(Endpoint(*nobody.getsockname()), b"x")
+                dead = chunks(nobody, b"x")
                 probes = {
                     "relayed": Probe(tuple(good), fin=True),
                     "relayed too": Probe(tuple(again), fin=True),
@@ -280,7 +261,7 @@ def test_counters_reconcile(loop_name: str) -> None:
                 }
                 await reactions(service.endpoint, probes, SHORT)
                 await reactions(service.endpoint, {"replay": Probe(tuple(good))}, SHORT)
-                await service.rested()
+                await rested(service)
             assert counters.accepted == 7
             assert counters.relayed == 2
             assert counters.failures == {
@@ -294,30 +275,17 @@ def test_counters_reconcile(loop_name: str) -> None:
     run_on(loop_name, main)
 
 
-class FullQueue:
-    """A place where SYNs are not answered: a listener that accepts nobody, its queue full."""
-
-    def __enter__(self) -> "FullQueue":
-        self._listener = socket.create_server(("127.0.0.1", 0), backlog=0)
-        self.endpoint = Endpoint(*self._listener.getsockname())
-        # [linux sk_acceptq_is_full] strictly greater: listen(0) admits one
-        self._filler = socket.create_connection(self.endpoint)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._filler.close()
-        self._listener.close()
-
-
 @both_loops
 def test_a_client_that_goes_away_takes_its_dial_along(loop_name: str) -> None:
     async def main() -> None:
         with serve(server_config()) as service, FullQueue() as nowhere:
-            async with TunnelClient(service.endpoint, KEY, nowhere.endpoint) as client:
+            async with TunnelClient(service.endpoint, KEY, nowhere) as client:
                 await client.send(b"hello")
                 await until(lambda: len(port_of(service).dialing) == 1)
                 reset(client.sock)
-                await service.rested()
+                await until(lambda: not port_of(service).dialing)
+                assert not port_of(service).dialer.deadlines
+                await rested(service)
             assert port_of(service).runtime.counters.failures == {"reset": 1}
 
     run_on(loop_name, main)
@@ -332,7 +300,7 @@ def test_a_client_that_resets_its_handshake_leaves_nothing(loop_name: str, sent:
                 await asyncio.get_running_loop().sock_sendall(client.sock, bytes(sent))
                 await until(lambda: port_of(service).runtime.counters.accepted == 1)
                 reset(client.sock)
-                await service.rested()
+                await rested(service)
 
     run_on(loop_name, main)
 
@@ -347,7 +315,7 @@ def test_the_end_of_the_service_ends_what_is_on_its_way(loop_name: str) -> None:
                 with serve(server_config()) as service:
                     half = chunks(target.endpoint, b"x")[0][:40]
                     dialling, established = (
-                        chunks(nowhere.endpoint, b"x"),
+                        chunks(nowhere, b"x"),
                         chunks(target.endpoint, b"x"),
                     )
                     for octets in (b"", half, bytes(64), *dialling, *established):
@@ -390,7 +358,7 @@ def test_an_internal_error_ends_one_connection(caplog: pytest.LogCaptureFixture)
                 async with TunnelClient(service.endpoint, KEY, target.endpoint) as client:
                     await client.send(b"hello")
                     assert await client.receive() == b""
-                await service.rested()
+                await rested(service)
 
     run_on("asyncio", main)
     assert [r.getMessage() for r in caplog.records if r.levelno == logging.ERROR] == [

@@ -10,7 +10,7 @@ import pytest
 
 from annotated_shadowsocks.testing.loops import LOOPS, run_on
 from annotated_shadowsocks.testing.probes import End, Probe, Reaction, When, reaction, reactions
-from annotated_shadowsocks.testing.server_harness import Target
+from annotated_shadowsocks.testing.targets import Target
 
 DEADLINE = 0.2
 

@@ -9,15 +9,14 @@ from annotated_shadowsocks.endpoint import Endpoint
 from annotated_shadowsocks.socks5.messages import RequestRefused
 from annotated_shadowsocks.testing.loops import LOOPS, run_on
 from annotated_shadowsocks.testing.server_harness import (
-    Target,
     TunnelClient,
     local_config,
     master_key,
     open_socks,
-    read_all,
     serve,
     server_config,
 )
+from annotated_shadowsocks.testing.targets import Target, read_all
 
 
 @pytest.mark.parametrize("loop_name", LOOPS)
@@ -61,18 +60,3 @@ def test_a_refusal_is_raised() -> None:
                 await open_socks(local.endpoint, local.endpoint)
 
     run_on("asyncio", main)
-
-
-def test_what_a_target_raises_is_raised_at_its_end() -> None:
-    async def broken(sock: socket.socket) -> None:
-        raise ZeroDivisionError
-
-    async def main() -> None:
-        async with Target(broken) as target:
-            with socket.socket() as sock:
-                sock.setblocking(False)
-                await asyncio.get_running_loop().sock_connect(sock, target.endpoint)
-                assert await read_all(sock) == b""
-
-    with pytest.raises(ZeroDivisionError):
-        run_on("asyncio", main)

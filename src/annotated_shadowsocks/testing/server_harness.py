@@ -13,7 +13,7 @@ Everything is on loopback, on ports that the kernel picks, in the loop that runs
 
 import asyncio
 import socket
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -32,20 +32,19 @@ from ..shadowsocks.key import MasterKey
 from ..socks5.client import ClientHandshake, Established
 from ..socks5.messages import Command
 from ..system import entropy
+from .targets import read_all, until
 
 __all__ = [
     "PASSWORD",
     "Service",
-    "Target",
     "TunnelClient",
-    "echo",
+    "exchange",
     "local_config",
     "master_key",
     "open_socks",
-    "read_all",
+    "rested",
     "serve",
     "server_config",
-    "until",
 ]
 
 PASSWORD = "correct horse"
@@ -54,12 +53,6 @@ ANY_PORT = Endpoint("127.0.0.1", 0)
 
 #: Nobody answers here, and the kernel says so at once: no test asks the world for a name.
 NO_NAMES = (Endpoint("127.0.0.1", 1),)
-
-#: Seconds after which something is taken for what never comes.
-_PATIENCE = 30.0
-
-#: What serves one connection of a target; the socket is non-blocking and closed afterwards.
-Script = Callable[[socket.socket], Awaitable[None]]
 
 
 def master_key(method: str = METHOD, password: str = PASSWORD) -> MasterKey:
@@ -129,18 +122,6 @@ class Service:
         (port,) = self.assembly.services
         return port
 
-    @property
-    def at_rest(self) -> bool:
-        """Nothing is left of any connection or datagram: what is watched is what listens."""
-        runtime, services = self.assembly.runtime, self.assembly.services
-        waiting = sum(len(one.listeners) + len(one.packet_relays) for one in services)
-        busy = self.assembly.active + len(runtime.endings)
-        return busy == 0 and len(runtime.poller) == waiting
-
-    async def rested(self) -> None:
-        """Wait until it is at rest. Raises ``TimeoutError``."""
-        await until(lambda: self.at_rest)
-
 
 @contextmanager
 def serve(config: Config, salts: SharedSalts | None = None) -> Iterator[Service]:
@@ -157,67 +138,22 @@ def serve(config: Config, salts: SharedSalts | None = None) -> Iterator[Service]
         bindings.close()
 
 
-async def until(condition: Callable[[], bool]) -> None:
-    """Wait until ``condition`` holds. Raises ``TimeoutError`` where it does not come true."""
-    async with asyncio.timeout(_PATIENCE):
-        while not condition():
-            await asyncio.sleep(0.001)
+async def rested(*services: Service) -> None:
+    """Wait until nothing is left of any connection or datagram of ``services``.
 
-
-async def echo(sock: socket.socket) -> None:
-    """A target that answers with what it hears, until it hears no more."""
-    loop = asyncio.get_running_loop()
-    while data := await loop.sock_recv(sock, 1 << 16):
-        await loop.sock_sendall(sock, data)
-
-
-class Target:
-    """Gives each connection to ``script`` and counts them; listens for the time of its block.
-
-    What a script raises, other than that its peer went away, is raised at the end of the block.
+    They are all that runs in this loop, where they may share one poller. Raises ``TimeoutError``.
     """
+    runtimes = [service.assembly.runtime for service in services]
+    pollers = {id(runtime.poller): runtime.poller for runtime in runtimes}.values()
+    ports = [service.port for service in services]
+    waiting = sum(len(port.listeners) + len(port.packet_relays) for port in ports)
 
-    def __init__(self, script: Script = echo, host: str = "127.0.0.1") -> None:
-        #: Connections accepted.
-        self.accepts = 0
-        self._script = script
-        self._host = host
-        self._tasks: set[asyncio.Task[None]] = set()
-        self._errors: list[BaseException] = []
+    def at_rest() -> bool:
+        busy = sum(service.assembly.active for service in services)
+        ending = sum(len(runtime.endings) for runtime in runtimes)
+        return busy == ending == 0 and sum(map(len, pollers)) == waiting
 
-    async def __aenter__(self) -> "Target":
-        family = socket.AF_INET6 if ":" in self._host else socket.AF_INET
-        self._listener = socket.create_server((self._host, 0), family=family, backlog=512)
-        self._listener.setblocking(False)
-        self.endpoint = Endpoint(*self._listener.getsockname()[:2])
-        self._accepting = asyncio.create_task(self._accept())
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        tasks = [self._accepting, *self._tasks]
-        for task in tasks:
-            task.cancel()
-        await asyncio.wait(tasks)
-        self._listener.close()
-        if self._errors:
-            raise self._errors[0]
-
-    async def _accept(self) -> None:
-        while True:
-            sock, _ = await asyncio.get_running_loop().sock_accept(self._listener)
-            self.accepts += 1
-            task = asyncio.create_task(self._serve(sock))
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
-
-    async def _serve(self, sock: socket.socket) -> None:
-        with sock:
-            try:
-                await self._script(sock)
-            except ConnectionError:
-                pass
-            except Exception as error:  # noqa: BLE001 - the boundary of the task
-                self._errors.append(error)
+    await until(at_rest)
 
 
 class TunnelClient:
@@ -300,10 +236,10 @@ async def open_socks(
     return sock, event.bound
 
 
-async def read_all(sock: socket.socket) -> bytes:
-    """Everything up to the end of the stream."""
-    loop = asyncio.get_running_loop()
-    pieces = []
-    while piece := await loop.sock_recv(sock, 1 << 18):
-        pieces.append(piece)
-    return b"".join(pieces)
+async def exchange(proxy: Endpoint, dst: Endpoint, sent: bytes) -> bytes:
+    """Send through ``proxy`` to ``dst``, end our direction, and return all that comes back."""
+    sock, _ = await open_socks(proxy, dst)
+    with sock:
+        await asyncio.get_running_loop().sock_sendall(sock, sent)
+        sock.shutdown(socket.SHUT_WR)
+        return await read_all(sock)
