@@ -15,7 +15,11 @@ from annotated_shadowsocks.errors import (
     ReplayError,
     Truncated,
 )
-from annotated_shadowsocks.shadowsocks.aead2022_handshake import ServerHandshake
+from annotated_shadowsocks.shadowsocks.aead2022_handshake import (
+    HopChosen,
+    RelayHandshake,
+    ServerHandshake,
+)
 from annotated_shadowsocks.shadowsocks.aead2022_stream import RequestEncoder
 from annotated_shadowsocks.shadowsocks.handshake import TunnelRequested
 from annotated_shadowsocks.shadowsocks.identity import KeyChain, KeyTable, User
@@ -319,6 +323,66 @@ def test_whoever_copies_a_salt_cannot_use_it_up(probe: Callable[[bytes], bytes])
     salts = Salts()
     refused(server(salts=salts), probe(AES.request))
     assert told(server(salts=salts), AES.request) == HELLO
+
+
+# --- a relay ------------------------------------------------------------------------------------
+
+
+def hops(vector: Vector) -> KeyTable:
+    """A relay that knows one server, by the server's own key."""
+    return KeyTable(vector.psk, [User("server", vector.upsk)])
+
+
+@with_identity
+def test_a_relay_takes_out_its_header_and_nothing_else(vector: Vector) -> None:
+    core = RelayHandshake(hops(vector))
+    core.receive_data(vector.identity_request)
+    event = core.next_event()
+    assert isinstance(event, HopChosen)
+    assert event.hop.name == "server"
+    size = vector.method.salt_size
+    rest = vector.identity_request[size + 16 :]
+    assert event.octets == vector.request_salt + rest
+    assert core.next_event() is PAUSED
+    # What the hop gets in one read is a request of its own: the user's key is the hop's here.
+    assert told(server(vector, keys=KeyTable(vector.upsk)), event.octets) == HELLO
+    core.receive_data(b"later")
+    assert core.unread() == b"later"
+
+
+@with_identity
+def test_two_relays_and_a_server_with_users(vector: Vector) -> None:
+    near, far, own = vector.psk, vector.upsk, PreSharedKey(vector.method, b"u" * len(vector.subkey))
+    user = PreSharedKey(vector.method, b"v" * len(vector.subkey))
+    chain = KeyChain(user, (near, far, own))
+    out = memoryview(bytearray(2000))
+    entropy = scripted(vector.request_salt, b"\0\3")
+    _, made = RequestEncoder(chain, TARGET, timestamps(), entropy).convert(
+        memoryview(b"hello"), out
+    )
+    octets = bytes(out[:made])
+    for psk, behind in ((near, far), (far, own)):
+        relay = RelayHandshake(KeyTable(psk, [User("next", behind)]))
+        relay.receive_data(octets)
+        event = relay.next_event()
+        assert isinstance(event, HopChosen)
+        octets = event.octets
+    assert told(server(vector, keys=KeyTable(own, [User("bob", user)])), octets) == HELLO
+
+
+@with_identity
+def test_a_relay_is_as_silent_as_a_server(vector: Vector) -> None:
+    least = vector.method.salt_size + 16 + 27
+    for wire, error in (
+        (vector.identity_request[: least - 1], Truncated),
+        (bytes(least), AuthenticationError),
+        (vector.request, AuthenticationError),
+    ):
+        core = RelayHandshake(hops(vector))
+        core.receive_data(wire)
+        with pytest.raises(error):
+            core.next_event()
+        assert core.data_to_send() == b""
 
 
 # --- both sides ---------------------------------------------------------------------------------

@@ -4,13 +4,14 @@ from annotated_shadowsocks.errors import AuthenticationError, RemoteProtocolErro
 from annotated_shadowsocks.shadowsocks.aead2022_packet import (
     CLIENT_BODY,
     PacketSender,
+    forward_packet,
     open_body,
     open_header,
     padding_for,
     parse_rest,
     session_box,
 )
-from annotated_shadowsocks.shadowsocks.identity import KeyChain
+from annotated_shadowsocks.shadowsocks.identity import KeyChain, KeyTable, User
 from annotated_shadowsocks.testing.sip022 import (
     CLIENT_SESSION,
     SERVER_SESSION,
@@ -112,6 +113,36 @@ def test_the_rest_begins_behind_the_padding(padding: int) -> None:
     body = memoryview(HEAD + bytes(padding) + PING)
     target, data = parse_rest(body, CLIENT_BODY.size + padding)
     assert (target, bytes(data)) == (TARGET, b"ping")
+
+
+# --- a relay ------------------------------------------------------------------------------------
+
+
+@with_identity
+def test_a_relay_turns_the_packet_into_one_for_the_hop(vector: Vector) -> None:
+    keys = KeyTable(vector.psk, [User("server", vector.upsk)])
+    out = memoryview(bytearray(b"\xee" * 200))
+    hop, packet = forward_packet(keys, memoryview(vector.identity_packet), out)
+    assert hop.name == "server"
+    assert len(packet) == len(vector.identity_packet) - 16
+    assert bytes(out[len(packet) :]) == b"\xee" * (200 - len(packet))
+    # The hop knows the user's key as its own here, and no identity headers.
+    plain = memoryview(bytearray(200))
+    assert open_header(vector.upsk, 0, packet, plain) == CLIENT_SESSION + bytes(8)
+    box = session_box(vector.upsk, CLIENT_SESSION)
+    body = open_body(vector.upsk, box, CLIENT_SESSION + bytes(8), 0, packet, plain)
+    assert body == HEAD + PING
+
+
+@with_identity
+def test_a_relay_drops_what_names_no_hop(vector: Vector) -> None:
+    keys = KeyTable(vector.psk, [User("server", vector.upsk)])
+    out = memoryview(bytearray(200))
+    for packet in (vector.client_packet, bytes(100)):
+        with pytest.raises(AuthenticationError):
+            forward_packet(keys, memoryview(packet), out)
+    with pytest.raises(Truncated):
+        forward_packet(keys, memoryview(vector.identity_packet[:47]), out)
 
 
 # --- padding ------------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""How a server reads the beginning of a SIP022 request, in the order of the figure.
+"""How a server, or a relay before it, reads the beginning of a SIP022 request.
 
 ::
 
@@ -11,9 +11,14 @@ from the first as from all of them. The variable header may take as many reads a
 
 The salt is remembered once the fixed header is authentic and recent, not earlier, and not later
 either: a connection that stops there has used its salt up.
+
+A relay reads salt and identity header only. It cannot open more, and takes its own header out of
+what it passes on; how long the rest is, it cannot know, so it passes on what came in one read, and
+the next party has that in one read too.
 """
 
 from collections.abc import Generator
+from dataclasses import dataclass
 
 from ..crypto.aead import Aead, InvalidTag
 from ..crypto.methods import TAG_SIZE
@@ -27,37 +32,35 @@ from ..errors import (
     Truncated,
 )
 from ..wire import address
-from ..wire.core import HandshakeCore
+from ..wire.core import EventT, HandshakeCore
 from .aead2022_stream import NONCE_SIZE, REQUEST, REQUEST_HEADER, ChunkDecoder, ResponseEncoder
 from .aead_stream import SaltGuard
 from .handshake import TunnelRequested
 from .identity import KeyTable, User
 from .timestamp import Timestamps
 
-__all__ = ["ServerHandshake"]
+__all__ = ["HopChosen", "RelayHandshake", "ServerHandshake"]
 
 
-class ServerHandshake(HandshakeCore[TunnelRequested]):
-    """Turns the first octets into one ``TunnelRequested``.
+@dataclass(frozen=True, slots=True)
+class HopChosen:
+    """``hop`` is where a stream goes on; ``octets`` are the first for it, to be sent as one."""
 
-    Afterwards ``user`` says whose stream it is, ``decoder`` stands behind the header, ``unread``
-    gives what has arrived behind it, and ``encoder`` makes what seals the answer.
-    """
+    hop: User
+    octets: bytes
 
-    __slots__ = ("_first_read", "_guard", "_keys", "_salt", "_timestamps", "decoder", "user")
 
-    def __init__(self, keys: KeyTable, guard: SaltGuard, timestamps: Timestamps) -> None:
+class _Handshake(HandshakeCore[EventT]):
+    """A handshake whose first read brings a whole fixed header."""
+
+    __slots__ = ("_first_read", "_keys")
+
+    def __init__(self, keys: KeyTable) -> None:
         super().__init__()
         self._keys = keys
-        self._guard = guard
-        self._timestamps = timestamps
-        self._salt = b""
+        head = keys.psk.method.salt_size + keys.header_size
         #: Octets that the first read must have; 0 once it was seen.
-        self._first_read = (
-            keys.psk.method.salt_size + keys.header_size + REQUEST_HEADER.size + TAG_SIZE
-        )
-        self.decoder = ChunkDecoder(None, 0)
-        self.user: User | None = None
+        self._first_read = head + REQUEST_HEADER.size + TAG_SIZE
 
     def receive_data(self, data: bytes | bytearray | memoryview) -> None:
         """Take one read; the first one that is not empty must bring the whole fixed header."""
@@ -67,6 +70,36 @@ class ServerHandshake(HandshakeCore[TunnelRequested]):
                 self._error = Truncated(problem)
             self._first_read = 0
         super().receive_data(data)
+
+
+class RelayHandshake(_Handshake[HopChosen]):
+    """Turns the first read into one ``HopChosen``; all that follows is passed on as it is."""
+
+    __slots__ = ()
+
+    def _run(self) -> Generator[HopChosen | None, None, None]:
+        keys, reader = self._keys, self._reader
+        salt = yield from reader.read_exact(keys.psk.method.salt_size)
+        header = yield from reader.read_exact(keys.header_size)
+        yield HopChosen(keys.stream_user(salt, header), salt + reader.unread())
+
+
+class ServerHandshake(_Handshake[TunnelRequested]):
+    """Turns the first octets into one ``TunnelRequested``.
+
+    Afterwards ``user`` says whose stream it is, ``decoder`` stands behind the header, ``unread``
+    gives what has arrived behind it, and ``encoder`` makes what seals the answer.
+    """
+
+    __slots__ = ("_guard", "_salt", "_timestamps", "decoder", "user")
+
+    def __init__(self, keys: KeyTable, guard: SaltGuard, timestamps: Timestamps) -> None:
+        super().__init__(keys)
+        self._guard = guard
+        self._timestamps = timestamps
+        self._salt = b""
+        self.decoder = ChunkDecoder(None, 0)
+        self.user: User | None = None
 
     def encoder(self, entropy: Entropy) -> ResponseEncoder:
         """What seals the answer; raises ``LocalProtocolError`` before there is a request."""

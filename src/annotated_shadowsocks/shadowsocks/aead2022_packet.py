@@ -34,7 +34,7 @@ from ..endpoint import Endpoint
 from ..entropy import Entropy
 from ..errors import AuthenticationError, RemoteProtocolError, Truncated
 from ..wire import address
-from .identity import KeyChain
+from .identity import KeyChain, KeyTable, User
 from .psk import PreSharedKey
 
 __all__ = [
@@ -45,6 +45,7 @@ __all__ = [
     "SERVER_BODY",
     "SESSION_ID_SIZE",
     "PacketSender",
+    "forward_packet",
     "open_body",
     "open_header",
     "padding_for",
@@ -154,6 +155,21 @@ def open_body(
     if psk.method.packet_aead is None:
         return _open(box, header[4:], packet[HEADER_SIZE + identity_size :], out)
     return out[HEADER_SIZE : len(packet) - _NONCE_SIZE - TAG_SIZE]
+
+
+def forward_packet(keys: KeyTable, packet: memoryview, out: memoryview) -> tuple[User, memoryview]:
+    """For a relay: the hop that ``packet`` names, and what is sent there, a part of ``out``.
+
+    That is the packet without our identity header, and with the separate header for the hop's key
+    [SIP023]. Answers pass as they are. Raises ``Truncated`` and ``AuthenticationError``.
+    """
+    header = open_header(keys.psk, keys.header_size, packet, out)
+    rest = HEADER_SIZE + keys.header_size
+    hop = keys.packet_user(header, packet[HEADER_SIZE:rest])
+    size = len(packet) - keys.header_size
+    out[:HEADER_SIZE] = hop.psk.block.encrypt(header)
+    out[HEADER_SIZE:size] = packet[rest:]
+    return hop, out[:size]
 
 
 def parse_rest(body: memoryview, start: int) -> tuple[Endpoint, memoryview]:
