@@ -1,160 +1,284 @@
-"""The event loop whose selector serves the relay: it is still an asyncio loop, in every respect."""
-
 import asyncio
 import os
 import select
+import selectors
 import signal
 import socket
 import sys
-from collections.abc import Callable, Coroutine
-from typing import Any
+import threading
+from collections.abc import Callable, Coroutine, Iterator
+from pathlib import Path
+from typing import Any, TypeVar
 
 import pytest
 
 from annotated_shadowsocks.relay.event_loop import RelayEventLoop, new_event_loop
-from annotated_shadowsocks.relay.poller import READ, LoopPoller, new_poller
+from annotated_shadowsocks.relay.poller import READ, Poller, new_poller
+from annotated_shadowsocks.testing.loopback import open_descriptors, pair
+
+T = TypeVar("T")
 
 
-def run(main: Callable[[], Coroutine[Any, Any, None]]) -> None:
+def run(main: Callable[[], Coroutine[Any, Any, T]]) -> T:
+    """Run ``main`` on a relay's loop; what reaches only the loop fails the test."""
+    unseen: list[dict[str, Any]] = []
+    before = open_descriptors()
     with asyncio.Runner(loop_factory=RelayEventLoop) as runner:
-        runner.run(asyncio.wait_for(main(), 20))
+        runner.get_loop().set_exception_handler(lambda _, context: unseen.append(context))
+        result = runner.run(main())
+    assert unseen == []
+    assert open_descriptors() == before
+    return result
 
 
-class Recorder:
-    """A watcher that keeps what it was told, and reads what there is."""
+def poller_inside() -> Poller:
+    return new_poller(asyncio.get_running_loop())
 
-    def __init__(self, sock: socket.socket) -> None:
-        self.sock = sock
-        self.received = b""
-        self.heard = asyncio.Event()
+
+class Watcher:
+    def __init__(self, then: Callable[[int], None]) -> None:
+        self._then = then
 
     def ready(self, events: int) -> None:
-        self.received += self.sock.recv(100)
-        self.heard.set()
+        self._then(events)
 
     def abandon(self, error: Exception) -> None:
-        raise error
+        pass
 
 
-def test_poller_is_the_one_inside() -> None:
-    async def main() -> None:
-        loop = asyncio.get_running_loop()
-        assert isinstance(loop, RelayEventLoop)
-        assert new_poller(loop) is loop.poller
-
-    run(main)
+# -- what asyncio needs ---------------------------------------------------------------------------
 
 
-def test_new_event_loop_without_epoll(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delattr(select, "epoll")
-    loop = new_event_loop()
-    try:
-        assert not isinstance(loop, RelayEventLoop)
-        assert isinstance(new_poller(loop), LoopPoller)
-    finally:
-        loop.close()
-
-
-def test_watchers_and_streams_share_one_set() -> None:
-    """A watcher's events go to the watcher, a stream's to asyncio, in one wait."""
-
-    async def main() -> None:
-        poller = new_poller(asyncio.get_running_loop())
-        left, right = socket.socketpair()
-        left.setblocking(False)
-        recorder = Recorder(left)
-        poller.watch(left, READ, recorder)
-
-        async def echo(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+def test_streams() -> None:
+    async def main() -> bytes:
+        async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             writer.write(await reader.read())
             writer.close()
 
-        server = await asyncio.start_server(echo, "127.0.0.1", 0)
-        reader, writer = await asyncio.open_connection(*server.sockets[0].getsockname())
-        payload = os.urandom(3_000_000)
-        right.send(b"to the watcher")
-        writer.write(payload)
+        server = await asyncio.start_server(serve, "127.0.0.1", 0)
+        host, port = server.sockets[0].getsockname()
+        reader, writer = await asyncio.open_connection(host, port)
+        # More than the socket's buffer: the transport waits for writability.
+        writer.write(bytes(20_000_000))
         writer.write_eof()
-        assert await reader.read() == payload
-        await recorder.heard.wait()
-        assert recorder.received == b"to the watcher"
+        answer = await reader.read()
         writer.close()
-        await writer.wait_closed()
         server.close()
         await server.wait_closed()
-        poller.close(left)
-        right.close()
+        return answer
 
-    run(main)
+    assert run(main) == bytes(20_000_000)
 
 
-def test_timers_threads_signals_and_children() -> None:
+def test_another_thread_wakes_it() -> None:
+    async def main() -> str:
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[str] = loop.create_future()
+        thread = threading.Thread(target=loop.call_soon_threadsafe, args=(future.set_result, "up"))
+        loop.call_soon(thread.start)
+        answer = await future
+        thread.join()
+        return answer
+
+    assert run(main) == "up"
+
+
+def test_a_signal_wakes_it() -> None:
     async def main() -> None:
         loop = asyncio.get_running_loop()
-        order: list[int] = []
-        loop.call_later(0.02, order.append, 2)
-        loop.call_later(0.01, order.append, 1)
-        assert await loop.run_in_executor(None, os.getpid) == os.getpid()
-        heard = asyncio.Event()
-        loop.add_signal_handler(signal.SIGUSR1, heard.set)
-        os.kill(os.getpid(), signal.SIGUSR1)
-        await heard.wait()
+        arrived = asyncio.Event()
+        loop.add_signal_handler(signal.SIGUSR1, arrived.set)
+        loop.call_soon(os.kill, os.getpid(), signal.SIGUSR1)
+        await arrived.wait()
         loop.remove_signal_handler(signal.SIGUSR1)
-        child = await asyncio.create_subprocess_exec(
-            sys.executable, "-c", "print('a child')", stdout=asyncio.subprocess.PIPE
-        )
-        out, _ = await child.communicate()
-        assert out == b"a child\n"
-        while len(order) < 2:
-            await asyncio.sleep(0.01)
-        assert order == [1, 2]
 
     run(main)
 
 
-def test_readers_and_writers_come_and_go() -> None:
-    """What ``selectors`` promises of modify, unregister and a closed descriptor."""
+def test_a_program_that_ends() -> None:
+    async def main() -> tuple[bytes, int | None]:
+        command = sys.executable, "-c", "print('hello')"
+        program = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)
+        output, _ = await program.communicate()
+        return output, program.returncode
 
+    assert run(main) == (b"hello\n", 0)
+
+
+def test_reader_and_writer_of_one_descriptor() -> None:
+    async def main() -> list[str]:
+        loop = asyncio.get_running_loop()
+        inner, outer = pair()
+        seen: list[str] = []
+        loop.add_reader(inner, seen.append, "never called")
+        loop.add_reader(inner, seen.append, "read")
+        loop.add_writer(inner, seen.append, "write")
+        outer.send(b"x")
+        while len(set(seen)) < 2:
+            await asyncio.sleep(0)
+        assert loop.remove_writer(inner)
+        await asyncio.sleep(0)
+        seen.clear()
+        while not seen:
+            await asyncio.sleep(0)
+        assert loop.remove_reader(inner)
+        assert not loop.remove_reader(inner)
+        seen.append("end")
+        for _ in range(3):
+            await asyncio.sleep(0)
+        inner.close()
+        outer.close()
+        return seen
+
+    assert run(main) == ["read", "end"]
+
+
+def test_a_hang_up_wakes_whoever_waits_to_write() -> None:
     async def main() -> None:
         loop = asyncio.get_running_loop()
-        left, right = socket.socketpair()
-        fd = left.fileno()
-        writable, readable = asyncio.Event(), asyncio.Event()
-        loop.add_writer(fd, writable.set)
-        loop.add_reader(fd, readable.set)
-        await writable.wait()
-        assert loop.remove_writer(fd)
-        right.close()
-        # A hang-up wakes the reader, as it does in selectors.
-        await readable.wait()
-        left.close()
-        assert loop.remove_reader(fd)
-        assert not loop.remove_reader(fd)
+        reading, writing = os.pipe()
+        os.set_blocking(writing, False)
+        try:
+            while True:
+                os.write(writing, bytes(65536))
+        except BlockingIOError:
+            pass
+        woken = asyncio.Event()
+        loop.add_writer(writing, woken.set)
+        await asyncio.sleep(0)
+        assert not woken.is_set()
+        os.close(reading)
+        await woken.wait()
+        loop.remove_writer(writing)
+        os.close(writing)
 
     run(main)
 
 
-def test_callback_of_a_watcher_may_use_the_loop() -> None:
-    """What a watcher queues or arms while the loop waits is not slept over."""
+# -- watchers beside it ---------------------------------------------------------------------------
 
+
+def test_watchers_and_asyncio_take_turns() -> None:
     async def main() -> None:
+        poller = poller_inside()
         loop = asyncio.get_running_loop()
-        poller = new_poller(loop)
-        left, right = socket.socketpair()
-        soon, later = asyncio.Event(), asyncio.Event()
-
-        class Arming(Recorder):
-            def ready(self, events: int) -> None:
-                super().ready(events)
-                loop.call_soon(soon.set)
-                loop.call_later(0.01, later.set)
-
-        left.setblocking(False)
-        poller.watch(left, READ, Arming(left))
-        right.send(b"x")
-        await soon.wait()
-        await later.wait()
-        poller.close(left)
-        right.close()
+        inner, outer = pair()
+        told: list[int] = []
+        # Always ready, because nobody reads.
+        poller.watch(inner, READ, Watcher(told.append))
+        outer.send(b"x")
+        timer, reader = asyncio.Event(), asyncio.Event()
+        another, its_peer = pair()
+        loop.call_later(0.001, timer.set)
+        loop.add_reader(another, reader.set)
+        its_peer.send(b"x")
+        await timer.wait()
+        await reader.wait()
+        assert told
+        loop.remove_reader(another)
+        poller.close(inner)
+        for sock in outer, another, its_peer:
+            sock.close()
 
     run(main)
+
+
+def test_a_watcher_wakes_a_loop_that_sleeps() -> None:
+    async def main() -> None:
+        poller = poller_inside()
+        inner, outer = pair()
+        told = asyncio.Event()
+
+        def ready(events: int) -> None:
+            told.set()
+            poller.close(inner)
+
+        poller.watch(inner, READ, Watcher(ready))
+        sender = threading.Thread(target=outer.send, args=(b"x",))
+        asyncio.get_running_loop().call_soon(sender.start)
+        await told.wait()
+        sender.join()
+        outer.close()
+
+    run(main)
+
+
+def test_a_crash_does_not_end_the_loop(caplog: pytest.LogCaptureFixture) -> None:
+    async def main() -> None:
+        poller = poller_inside()
+        inner, outer = pair()
+
+        def ready(events: int) -> None:
+            poller.close(inner)
+            raise ZeroDivisionError
+
+        poller.watch(inner, READ, Watcher(ready))
+        outer.send(b"x")
+        while inner.fileno() >= 0:
+            await asyncio.sleep(0)
+        outer.close()
+
+    run(main)
+    assert "connection abandoned: ZeroDivisionError()" in caplog.text
+
+
+def test_the_poller_stays_with_the_loop() -> None:
+    async def main() -> None:
+        poller = poller_inside()
+        poller.stop()
+        await asyncio.sleep(0.001)
+
+    run(main)
+
+
+def test_asyncios_own_loop_where_there_is_no_epoll(monkeypatch: pytest.MonkeyPatch) -> None:
+    inside = new_event_loop()
+    assert isinstance(inside, RelayEventLoop)
+    inside.close()
+    monkeypatch.delattr(select, "epoll")
+    other = new_event_loop()
+    assert not isinstance(other, RelayEventLoop)
+    other.close()
+
+
+# -- the selector as such -------------------------------------------------------------------------
+
+
+@pytest.fixture
+def selector() -> Iterator[selectors.BaseSelector]:
+    loop = RelayEventLoop()
+    selector = vars(loop)["_selector"]
+    assert isinstance(selector, selectors.BaseSelector)
+    yield selector
+    loop.close()
+
+
+def test_a_descriptor_is_registered_once(selector: selectors.BaseSelector) -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        key = selector.register(sock, selectors.EVENT_READ, "data")
+        assert (key.fileobj, key.fd, key.data) == (sock, sock.fileno(), "data")
+        assert selector.get_key(sock) == selector.get_map()[sock.fileno()] == key
+        with pytest.raises(KeyError):
+            selector.register(sock.fileno(), selectors.EVENT_READ)
+        key = selector.modify(sock, selectors.EVENT_WRITE, "other")
+        assert selector.select(0) == [(key, selectors.EVENT_WRITE)]
+        assert selector.unregister(sock) == key
+        with pytest.raises(KeyError):
+            selector.unregister(sock)
+        assert selector.select(0) == []
+
+
+def test_what_cannot_be_watched_leaves_nothing_behind(
+    selector: selectors.BaseSelector, tmp_path: Path
+) -> None:
+    with (tmp_path / "file").open("w") as file:
+        for _ in range(2):
+            with pytest.raises(PermissionError):
+                selector.register(file, selectors.EVENT_READ)
+
+
+def test_a_descriptor_that_was_closed_first(selector: selectors.BaseSelector) -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        fd = sock.fileno()
+        selector.register(fd, selectors.EVENT_READ)
+    assert selector.unregister(fd).fd == fd

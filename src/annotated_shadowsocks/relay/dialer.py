@@ -151,7 +151,7 @@ class Dial:
         family = socket.AF_INET6 if ":" in address else socket.AF_INET
         sock = socket.socket(family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
         try:
-            self.dialer.options.apply(sock)
+            self.dialer.options.apply_dialling(sock)
             code = sock.connect_ex((address, self._endpoint.port))
             if code not in (0, errno.EINPROGRESS):
                 raise OSError(code, os.strerror(code))

@@ -48,8 +48,9 @@ class _RelaySelector(selectors.BaseSelector):
         fd = _descriptor(fileobj)
         if fd in self._keys:
             raise KeyError(f"descriptor {fd} is registered already")
-        key = self._keys[fd] = selectors.SelectorKey(fileobj, fd, events, data)
+        # The kernel first: it refuses what cannot be watched, and then nothing has changed.
         self._epoll.register(fd, _to_epoll(events))
+        key = self._keys[fd] = selectors.SelectorKey(fileobj, fd, events, data)
         return key
 
     def unregister(self, fileobj: "FileDescriptorLike") -> selectors.SelectorKey:

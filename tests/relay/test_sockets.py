@@ -1,0 +1,248 @@
+import errno
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from annotated_shadowsocks.endpoint import Endpoint
+from annotated_shadowsocks.errors import ListenError
+from annotated_shadowsocks.relay import sockets
+from annotated_shadowsocks.relay.sockets import (
+    SocketOptions,
+    accept_queue,
+    open_stream_listeners,
+    open_udp,
+    somaxconn,
+)
+from annotated_shadowsocks.testing.loopback import open_descriptors
+
+ANY_PORT = Endpoint("127.0.0.1", 0)
+OPTIONS = SocketOptions()
+
+
+@pytest.fixture
+def opened() -> Iterator[list[socket.socket]]:
+    """Closed when the test is over."""
+    before = open_descriptors()
+    opened: list[socket.socket] = []
+    yield opened
+    for sock in opened:
+        sock.close()
+    assert open_descriptors() == before
+
+
+def place(sock: socket.socket) -> Endpoint:
+    return Endpoint(*sock.getsockname()[:2])
+
+
+def option(sock: socket.socket, level: int, name: int) -> int:
+    return sock.getsockopt(level, name)
+
+
+# -- listening ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("backlog", [1, 7, 100])
+def test_the_backlog_as_granted_is_read_back(opened: list[socket.socket], backlog: int) -> None:
+    opened += open_stream_listeners(ANY_PORT, backlog, OPTIONS)
+    assert accept_queue(opened[0]) == (0, min(backlog, somaxconn()))
+    assert not opened[0].getblocking()
+
+
+def test_no_backlog_is_as_much_as_the_kernel_allows(opened: list[socket.socket]) -> None:
+    opened += open_stream_listeners(ANY_PORT, None, OPTIONS)
+    assert accept_queue(opened[0]) == (0, somaxconn())
+
+
+def test_more_than_the_kernel_allows_is_cut(opened: list[socket.socket]) -> None:
+    opened += open_stream_listeners(ANY_PORT, somaxconn() + 1, OPTIONS)
+    assert accept_queue(opened[0]) == (0, somaxconn())
+
+
+def test_somaxconn_is_the_kernels(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    assert somaxconn() == int(Path("/proc/sys/net/core/somaxconn").read_text())
+    monkeypatch.setattr(sockets, "_SOMAXCONN", tmp_path / "absent")
+    assert somaxconn() == socket.SOMAXCONN
+    (tmp_path / "absent").write_text("not a number")
+    assert somaxconn() == socket.SOMAXCONN
+
+
+def test_the_depth_counts_who_waits(opened: list[socket.socket]) -> None:
+    opened += open_stream_listeners(ANY_PORT, 10, OPTIONS)
+    for depth in 1, 2:
+        opened.append(socket.create_connection(place(opened[0])))
+        assert accept_queue(opened[0]) == (depth, 10)
+
+
+def test_only_tcp_has_an_accept_queue(opened: list[socket.socket]) -> None:
+    opened += open_udp(ANY_PORT)
+    assert accept_queue(opened[0]) is None
+
+
+def test_options_are_inherited_by_what_is_accepted(opened: list[socket.socket]) -> None:
+    opened += open_stream_listeners(ANY_PORT, 5, SocketOptions(keep_alive=33))
+    opened.append(socket.create_connection(place(opened[0])))
+    accepted, _ = opened[0].accept()
+    opened.append(accepted)
+    assert option(accepted, socket.IPPROTO_TCP, socket.TCP_NODELAY) == 1
+    assert option(accepted, socket.SOL_SOCKET, socket.SO_KEEPALIVE) == 1
+    # A dead peer is given up a minute after its silence was noticed.
+    assert option(accepted, socket.IPPROTO_TCP, socket.TCP_KEEPIDLE) == 33
+    assert option(accepted, socket.IPPROTO_TCP, socket.TCP_KEEPINTVL) == 10
+    assert option(accepted, socket.IPPROTO_TCP, socket.TCP_KEEPCNT) == 6
+
+
+def test_options_that_are_off_are_not_touched(opened: list[socket.socket]) -> None:
+    off = SocketOptions(no_delay=False, keep_alive=0)
+    opened += open_stream_listeners(ANY_PORT, 5, off)
+    assert option(opened[0], socket.IPPROTO_TCP, socket.TCP_NODELAY) == 0
+    assert option(opened[0], socket.SOL_SOCKET, socket.SO_KEEPALIVE) == 0
+    assert option(opened[0], socket.IPPROTO_TCP, socket.TCP_FASTOPEN) == 0
+
+
+def test_fast_open_has_a_queue_as_long_as_the_backlog(opened: list[socket.socket]) -> None:
+    opened += open_stream_listeners(ANY_PORT, 5, SocketOptions(fast_open=True))
+    assert option(opened[0], socket.IPPROTO_TCP, socket.TCP_FASTOPEN) == 5
+
+
+def test_binds_again_while_old_connections_wait(opened: list[socket.socket]) -> None:
+    (first,) = open_stream_listeners(ANY_PORT, 5, OPTIONS)
+    client = socket.create_connection(place(first))
+    accepted, _ = first.accept()
+    # Whoever closes first has the connection in TIME_WAIT.
+    accepted.close()
+    assert client.recv(1) == b""
+    client.close()
+    again = place(first)
+    first.close()
+    opened += open_stream_listeners(again, 5, OPTIONS)
+    assert place(opened[0]) == again
+
+
+# -- both families --------------------------------------------------------------------------------
+
+
+def test_the_unspecified_address_of_ipv6_takes_ipv4_too(opened: list[socket.socket]) -> None:
+    opened += open_stream_listeners(Endpoint("::", 0), 5, OPTIONS)
+    port = place(opened[0]).port
+    opened.append(socket.create_connection(("127.0.0.1", port)))
+    opened.append(socket.create_connection(("::1", port)))
+    assert accept_queue(opened[0]) == (2, 5)
+
+
+def test_any_other_address_of_ipv6_is_only_itself(opened: list[socket.socket]) -> None:
+    opened += open_stream_listeners(Endpoint("::1", 0), 5, OPTIONS)
+    assert option(opened[0], socket.IPPROTO_IPV6, socket.IPV6_V6ONLY) == 1
+    same_port = Endpoint("127.0.0.1", place(opened[0]).port)
+    opened += open_stream_listeners(same_port, 5, OPTIONS)
+    opened += open_udp(Endpoint("::1", same_port.port))
+    opened += open_udp(same_port)
+
+
+def resolve_to(monkeypatch: pytest.MonkeyPatch, *hosts: str) -> None:
+    def getaddrinfo(host: str, port: int, **_: int) -> list[object]:
+        return [
+            (socket.AF_INET6 if ":" in each else socket.AF_INET, 0, 0, "", (each, port))
+            for each in hosts
+        ]
+
+    monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
+
+
+def test_each_address_of_a_name_is_listened_on_once(
+    opened: list[socket.socket], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    resolve_to(monkeypatch, "127.0.0.1", "::1", "127.0.0.1")
+    opened += open_stream_listeners(Endpoint("some.test", 0), 5, OPTIONS)
+    assert [place(sock).host for sock in opened] == ["127.0.0.1", "::1"]
+
+
+# 192.0.2.0/24 is documentation's [RFC6890 §2.2.2]: no host has an address in it.
+ELSEWHERE = "192.0.2.1"
+
+
+@pytest.mark.parametrize("transport", ["TCP", "UDP"])
+def test_all_addresses_or_none(
+    opened: list[socket.socket], monkeypatch: pytest.MonkeyPatch, transport: str
+) -> None:
+    resolve_to(monkeypatch, "127.0.0.1", ELSEWHERE)
+    endpoint = Endpoint("some.test", 0)
+    with pytest.raises(ListenError) as caught:
+        if transport == "TCP":
+            open_stream_listeners(endpoint, 5, OPTIONS)
+        else:
+            open_udp(endpoint)
+    assert str(caught.value) == (
+        f"cannot listen on some.test:0 ({transport}): Cannot assign requested address; "
+        "this host has no such address"
+    )
+    assert caught.value.errno == errno.EADDRNOTAVAIL
+    # And the fixture finds no descriptor left open.
+
+
+# -- what can be wrong ----------------------------------------------------------------------------
+
+
+def test_a_port_in_use(opened: list[socket.socket]) -> None:
+    opened += open_stream_listeners(ANY_PORT, 5, OPTIONS)
+    taken = place(opened[0])
+    with pytest.raises(ListenError) as caught:
+        open_stream_listeners(taken, 5, OPTIONS)
+    assert str(caught.value) == (
+        f"cannot listen on {taken} (TCP): Address already in use; "
+        "another program listens there; stop it or choose another port"
+    )
+    assert caught.value.errno == errno.EADDRINUSE
+
+
+def test_no_permission(opened: list[socket.socket], monkeypatch: pytest.MonkeyPatch) -> None:
+    def forbidden(*_: object) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(sockets, "_bind", forbidden)
+    with pytest.raises(ListenError, match="ports below 1024 need root or CAP_NET_BIND_SERVICE"):
+        open_stream_listeners(Endpoint("127.0.0.1", 443), 5, OPTIONS)
+
+
+def test_any_other_error_is_told_in_the_kernels_words(
+    opened: list[socket.socket], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def failing(*_: object) -> None:
+        raise OSError(errno.ENOBUFS, "No buffer space available")
+
+    monkeypatch.setattr(sockets, "_bind", failing)
+    with pytest.raises(ListenError) as caught:
+        open_udp(ANY_PORT)
+    assert str(caught.value) == "cannot listen on 127.0.0.1:0 (UDP): No buffer space available"
+
+
+def test_an_unknown_host(monkeypatch: pytest.MonkeyPatch) -> None:
+    def getaddrinfo(*_: object, **__: object) -> None:
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
+    with pytest.raises(ListenError) as caught:
+        open_stream_listeners(Endpoint("nowhere.test", 8388), 5, OPTIONS)
+    assert str(caught.value) == (
+        "cannot listen on nowhere.test:8388: unknown host (Name or service not known)"
+    )
+
+
+# -- datagrams ------------------------------------------------------------------------------------
+
+
+def test_datagram_sockets_share_an_address_only_where_asked_to(opened: list[socket.socket]) -> None:
+    opened += open_udp(ANY_PORT, share=True)
+    shared = place(opened[0])
+    opened += open_udp(shared, share=True)
+    assert place(opened[1]) == shared
+    assert not opened[0].getblocking()
+    with pytest.raises(ListenError, match=r"\(UDP\): Address already in use"):
+        open_udp(shared)
+
+
+def test_an_own_datagram_socket_is_not_shared(opened: list[socket.socket]) -> None:
+    opened += open_udp(ANY_PORT)
+    with pytest.raises(ListenError, match=r"\(UDP\): Address already in use"):
+        open_udp(place(opened[0]), share=True)
