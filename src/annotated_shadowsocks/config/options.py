@@ -258,7 +258,7 @@ FAST_OPEN: Option[bool] = Option(
     "fast_open",
     kinds.boolean,
     False,
-    "use TCP Fast Open",
+    "use TCP Fast Open where this side listens, and sslocal also towards its servers",
     rust=(flag("--tcp-fast-open --fast-open", _BOTH),),
     libev=(flag("--fast-open", _LIBEV),),
 )

@@ -67,6 +67,8 @@ class LocalPort(Port):
     peace for a while. ``tcp`` False serves UDP ASSOCIATE alone.
     """
 
+    speaks_first = True
+
     def __init__(
         self,
         runtime: Runtime,

@@ -25,12 +25,15 @@ class Port:
 
     #: Connections whose handshake is not complete; a subclass has its own kind of session.
     handshakes: DeadlineQueue[Any]
+
+    #: Whether what this port dials is always sent something before it answers.
+    speaks_first = False
     #: Those whose handshake is, and which are not relays yet.
     dialing: set[Any]
 
     def __init__(self, runtime: Runtime, check: Callable[[str], None] | None) -> None:
         self.runtime = runtime
-        self.dialer = runtime.dialer(check)
+        self.dialer = runtime.dialer(check, self.speaks_first)
         self.listeners: list[Listener] = []
         self.packet_relays: list[PacketRelay] = []
         self.dialing = set()

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from ..entropy import Entropy
 from ..relay.dialer import Dialer, Lookup
@@ -35,9 +35,13 @@ class Runtime:
         self.poller = new_poller(self.loop)
         self.endings = Endings(self.poller, self.loop)
 
-    def dialer(self, check: Callable[[str], None] | None) -> Dialer:
-        """A dialer on this runtime; ``check`` refuses literals that must not be reached."""
-        return Dialer(self.poller, self.loop, self.lookup, check, self.options)
+    def dialer(self, check: Callable[[str], None] | None, speaks_first: bool) -> Dialer:
+        """A dialer on this runtime; ``check`` refuses literals that must not be reached.
+
+        ``speaks_first`` where whoever dials sends before it reads, whatever the other side does.
+        """
+        options = replace(self.options, fast_open=self.options.fast_open and speaks_first)
+        return Dialer(self.poller, self.loop, self.lookup, check, options)
 
     def stop(self) -> None:
         """End what is still ending and leave the loop."""
