@@ -1,7 +1,6 @@
 import errno
 import logging
 import os
-import resource
 import socket
 from collections.abc import Iterator
 
@@ -9,7 +8,13 @@ import pytest
 
 from annotated_shadowsocks.relay.listener import Listener
 from annotated_shadowsocks.relay.poller import READ, EpollPoller, LoopPoller, Poller
-from annotated_shadowsocks.testing.loopback import abort, listener, open_descriptors, pair
+from annotated_shadowsocks.testing.loopback import (
+    abort,
+    listener,
+    no_descriptors_left,
+    open_descriptors,
+    pair,
+)
 from annotated_shadowsocks.testing.manual_loop import ManualLoop
 
 
@@ -213,37 +218,7 @@ def test_resumes_as_soon_as_a_descriptor_is_freed(made: Fixture) -> None:
     peer.close()
 
 
-class Hoard:
-    """All descriptors that the process may have, but for those that are open already."""
-
-    def __init__(self) -> None:
-        highest = max(int(fd) for fd in os.listdir("/proc/self/fd"))
-        self._before = resource.getrlimit(resource.RLIMIT_NOFILE)
-        resource.setrlimit(resource.RLIMIT_NOFILE, (highest + 5, self._before[1]))
-        self.held: list[int] = []
-        try:
-            while True:
-                self.held.append(os.dup(0))
-        except OSError as error:
-            assert error.errno == errno.EMFILE
-
-    def release(self) -> None:
-        for fd in self.held:
-            os.close(fd)
-        self.held.clear()
-        resource.setrlimit(resource.RLIMIT_NOFILE, self._before)
-
-
-@pytest.fixture
-def hoard() -> Iterator[list[Hoard]]:
-    """What a test hoards here is released in any case."""
-    hoards: list[Hoard] = []
-    yield hoards
-    for each in hoards:
-        each.release()
-
-
-def test_out_of_descriptors(made: Fixture, hoard: list[Hoard]) -> None:
+def test_out_of_descriptors(made: Fixture) -> None:
     taking = made.listen()
     established, peer = pair()
     heard: list[bytes] = []
@@ -257,23 +232,22 @@ def test_out_of_descriptors(made: Fixture, hoard: list[Hoard]) -> None:
 
     made.poller.watch(established, READ, Echo())
     made.connect(3)
-    hoard.append(Hoard())
-    made.loop.settle()
-    made.loop.advance(1.05)
-    assert (taking.count, taking.pauses) == (0, 11)
-    # What is established goes on.
-    peer.send(b"still here")
-    made.loop.settle()
-    assert heard == [b"still here"]
-    # One end makes room for one.
-    made.poller.close(established)
-    made.loop.settle()
-    assert taking.count == 1
-    # A descriptor that was freed without the poller is found within the pause.
-    os.close(hoard[0].held.pop())
-    made.loop.advance(0.1)
-    assert taking.count == 2
-    hoard[0].release()
+    with no_descriptors_left() as taken:
+        made.loop.settle()
+        made.loop.advance(1.05)
+        assert (taking.count, taking.pauses) == (0, 11)
+        # What is established goes on.
+        peer.send(b"still here")
+        made.loop.settle()
+        assert heard == [b"still here"]
+        # One end makes room for one.
+        made.poller.close(established)
+        made.loop.settle()
+        assert taking.count == 1
+        # A descriptor that was freed without the poller is found within the pause.
+        os.close(taken.pop())
+        made.loop.advance(0.1)
+        assert taking.count == 2
     made.loop.advance(0.1)
     assert taking.count == 3
     peer.close()

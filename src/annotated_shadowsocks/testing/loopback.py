@@ -3,13 +3,28 @@
 Whatever is sent on loopback has arrived when ``send`` returns, so a test need not wait for it.
 """
 
+import errno
 import fcntl
+import os
+import resource
 import socket
 import struct
 import termios
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
-__all__ = ["abort", "arrived", "listener", "open_descriptors", "pair", "read_to_end", "unsent"]
+__all__ = [
+    "abort",
+    "arrived",
+    "black_hole",
+    "listener",
+    "no_descriptors_left",
+    "open_descriptors",
+    "pair",
+    "read_to_end",
+    "unsent",
+]
 
 #: Seconds after which a blocking call of a test's own end is taken for one that never returns.
 _PATIENCE = 30.0
@@ -22,6 +37,38 @@ def listener(backlog: int = 128) -> socket.socket:
     sock = socket.create_server(("127.0.0.1", 0), backlog=backlog)
     sock.setblocking(False)
     return sock
+
+
+@contextmanager
+def black_hole(host: str, port: int = 0) -> Iterator[int]:
+    """A port of ``host`` (127.x.x.x) that answers no SYN; gives its number."""
+    with socket.socket() as sock, socket.socket() as first:
+        sock.bind((host, port))
+        sock.listen(0)
+        # [linux sk_acceptq_is_full] a backlog of 0 admits one, and drops the SYN of the next
+        first.connect(sock.getsockname())
+        yield sock.getsockname()[1]
+
+
+@contextmanager
+def no_descriptors_left() -> Iterator[list[int]]:
+    """Leave this process nothing to open; gives the descriptors that were taken for that."""
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    taken: list[int] = []
+    try:
+        # A low limit, lest there be millions to take.
+        resource.setrlimit(resource.RLIMIT_NOFILE, (_highest_descriptor() + 5, limits[1]))
+        try:
+            while True:
+                taken.append(os.dup(0))
+        except OSError as error:
+            if error.errno != errno.EMFILE:
+                raise
+        yield taken
+    finally:
+        for fd in taken:
+            os.close(fd)
+        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
 
 
 def pair(buffers: int | None = None) -> tuple[socket.socket, socket.socket]:
@@ -74,6 +121,10 @@ def unsent(sock: socket.socket) -> int:
 def open_descriptors() -> int:
     """How many descriptors this process has open; the one of this look is always counted too."""
     return len(list(Path("/proc/self/fd").iterdir()))
+
+
+def _highest_descriptor() -> int:
+    return max(int(entry.name) for entry in Path("/proc/self/fd").iterdir())
 
 
 def _ask(sock: socket.socket, request: int) -> int:
