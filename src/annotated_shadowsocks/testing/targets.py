@@ -1,6 +1,7 @@
 """Where tunnels lead in tests that watch each octet: listeners with scripts, and worse places.
 
 ``Target``     gives each connection to a script: ``echo``, a ``Sink``, or a test's own
+``Datagrams``  keeps the datagrams that come, and sends others
 ``Dead``       refuses connections
 ``FullQueue``  answers no SYN
 
@@ -14,7 +15,18 @@ from collections.abc import Awaitable, Callable
 
 from ..endpoint import Endpoint
 
-__all__ = ["Dead", "FullQueue", "Script", "Sink", "Target", "echo", "read_all", "reset", "until"]
+__all__ = [
+    "Datagrams",
+    "Dead",
+    "FullQueue",
+    "Script",
+    "Sink",
+    "Target",
+    "echo",
+    "read_all",
+    "reset",
+    "until",
+]
 
 #: Seconds after which something is taken for what never comes.
 _PATIENCE = 30.0
@@ -119,6 +131,44 @@ class Target:
                 pass
             except Exception as error:  # noqa: BLE001 - the boundary of the task
                 self._errors.append(error)
+
+
+class Datagrams:
+    """A UDP socket that keeps what comes, by arrival, each with its source; open for its block."""
+
+    def __init__(self, host: str = "127.0.0.1", answer: bool = False) -> None:
+        #: Octets and source of each datagram.
+        self.heard: list[tuple[bytes, Endpoint]] = []
+        self._host = host
+        self._answer = answer
+
+    async def __aenter__(self) -> "Datagrams":
+        family = socket.AF_INET6 if ":" in self._host else socket.AF_INET
+        self._sock = socket.socket(family, socket.SOCK_DGRAM)
+        self._sock.setblocking(False)
+        self._sock.bind((self._host, 0))
+        self.endpoint = Endpoint(*self._sock.getsockname()[:2])
+        asyncio.get_running_loop().add_reader(self._sock.fileno(), self._receive)
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        asyncio.get_running_loop().remove_reader(self._sock.fileno())
+        self._sock.close()
+
+    def send(self, data: bytes, to: Endpoint) -> None:
+        """Send one datagram."""
+        self._sock.sendto(data, to)
+
+    async def receive(self, count: int = 1) -> list[tuple[bytes, Endpoint]]:
+        """What came, once ``count`` datagrams have."""
+        await until(lambda: len(self.heard) >= count)
+        return self.heard
+
+    def _receive(self) -> None:
+        data, source = self._sock.recvfrom(1 << 16)
+        self.heard.append((data, Endpoint(*source[:2])))
+        if self._answer:
+            self._sock.sendto(data, source)
 
 
 class Dead:
