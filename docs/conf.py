@@ -28,6 +28,7 @@ html_show_copyright = False
 html_static_path = ["_static"]
 html_css_files = ["book.css"]
 
+myst_enable_extensions = ["deflist"]
 myst_heading_anchors = 3
 suppress_warnings: list[str] = []
 

@@ -36,6 +36,14 @@ _WHERE = {
     Scope.LOG_FORMAT: "log.format",
 }
 
+#: Errors whose docstrings are the language's and not ours.
+_BUILT_IN: dict[type[BaseException], str] = {
+    OSError: "any other error of the system",
+    MemoryError: "no memory",
+    KeyboardInterrupt: "Ctrl-C",
+    BrokenPipeError: "whoever read the output went away",
+}
+
 
 class Options(SphinxDirective):
     """All rows with the standing ``supported``."""
@@ -82,15 +90,16 @@ class ExitCodes(SphinxDirective):
         names = {code: name for name, code in vars(os).items() if name.startswith("EX_")}
         causes: dict[int, list[str]] = {exits.OK: ["it did what was asked"]}
         for cls, code in exits._BY_CLASS.items():
-            causes.setdefault(code, []).append(cls.__name__)
+            causes.setdefault(code, []).append(_BUILT_IN.get(cls) or _first_clause(cls))
         for number, code in exits._BY_ERRNO.items():
-            causes.setdefault(code, []).append(errno.errorcode[number])
-        causes[exits.SOFTWARE] = ["anything that nobody planned"]
+            word = f"`{errno.errorcode[number]}` {os.strerror(number).lower()}"
+            causes.setdefault(code, []).append(word)
+        causes[exits.SOFTWARE] = ["an error that nobody planned"]
         rows = [
-            (_code(str(code)), _code(names.get(code, "")), _list(causes[code]))
+            (_code(str(code)), _code(names.get(code, "")), _list(causes[code], "; "))
             for code in sorted(causes)
         ]
-        return [_table(("code", "sysexits.h", "after"), rows, (10, 25, 65))]
+        return [_table(("code", "sysexits.h", "after"), rows, (10, 20, 70))]
 
 
 class Signals(SphinxDirective):
@@ -141,17 +150,18 @@ def _default(value: object) -> str:
 
 
 def _flags(row: Option[Any]) -> Cell:
-    """The flags of our own programs; a flag that only one of them has says so."""
-    found: dict[str, list[str]] = {}
+    """The flags of our own programs; those that only one of them has say so."""
+    found: dict[str, tuple[str, ...]] = {}
     for program in RUST_PROGRAMS:
         for one in flags_of(row, program):
             means = f" = {one.means}" if one.means is not True else ""
             for name in one.names:
-                found.setdefault(f"`{name}`{means}", []).append(program)
-    return _list(
-        spelling if len(programs) == len(RUST_PROGRAMS) else f"{spelling} of {programs[0]}"
-        for spelling, programs in found.items()
-    )
+                spelling = f"`{name}`{means}"
+                found[spelling] = (*found.get(spelling, ()), program)
+    # Those of both programs first, so that what is said behind the last is not said of them.
+    cell = _list(sorted(found, key=lambda spelling: -len(found[spelling])))
+    only = set(found.values()) - {RUST_PROGRAMS}
+    return [*cell, *_text(f" of {next(iter(only))[0]}")] if only else cell
 
 
 def _parser(program: str, *command: str) -> Any:
@@ -165,6 +175,11 @@ def _parser(program: str, *command: str) -> Any:
     return parser
 
 
+def _first_clause(cls: type[BaseException]) -> str:
+    clause = re.split(r"[.;]", cls.__doc__ or "")[0].replace("``", "")
+    return clause[:1].lower() + clause[1:]
+
+
 def _text(text: str) -> list[nodes.Node]:
     return [nodes.Text(text)]
 
@@ -173,11 +188,11 @@ def _code(text: str) -> list[nodes.Node]:
     return [nodes.literal("", text)] if text else []
 
 
-def _list(items: Iterable[str]) -> list[nodes.Node]:
+def _list(items: Iterable[str], between: str = ", ") -> list[nodes.Node]:
     """Items with a comma between them; what stands in backquotes is code."""
     cell: list[nodes.Node] = []
     for item in items:
-        cell += _text(", ") if cell else []
+        cell += _text(between) if cell else []
         for index, part in enumerate(item.split("`")):
             cell += _code(part) if index % 2 else _text(part)
     return cell
@@ -190,11 +205,13 @@ def _table(
     group += [nodes.colspec("", colwidth=width) for width in widths]
     group += nodes.thead("", _row([_text(title) for title in head]))
     group += nodes.tbody("", *[_row(row) for row in rows])
-    return nodes.table("", group, classes=["colwidths-given"])
+    return nodes.table("", group, classes=["printed"])
 
 
 def _row(cells: Iterable[Cell]) -> nodes.row:
-    return nodes.row("", *[nodes.entry("", nodes.paragraph("", "", *cell)) for cell in cells])
+    # Quotation marks stay as they are: some of them are JSON's.
+    paragraphs = [nodes.paragraph("", "", *cell, support_smartquotes=False) for cell in cells]
+    return nodes.row("", *[nodes.entry("", paragraph) for paragraph in paragraphs])
 
 
 def setup(app: Sphinx) -> ExtensionMetadata:
