@@ -1,0 +1,181 @@
+"""Every listener of a namespace with both of its queues.
+
+The kernel tells the accept queue of each listener, and lists half-open requests without their
+listener. A request names the address that its SYN went to, and the listener that took it is the
+one that the kernel's lookup prefers: the exact address before the wildcard, a device before none.
+Where several listeners are equally good they share the port by SO_REUSEPORT, and each one's part
+is the estimate of ``proc_tcp``.
+
+The readings are not one instant: between two of them a request may complete.
+"""
+
+import socket
+from collections import Counter
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, replace
+
+from ..endpoint import Endpoint
+from ..errors import ObserveError
+from ..policy.listen_queue import ListenQueue
+from ..wire import inet_diag
+from ..wire.inet_diag import AF_INET, AF_INET6, DiagSocket, Extension
+from . import proc_tcp
+from .sock_diag import SockDiag
+
+__all__ = ["Listener", "Request", "listeners", "requests", "survey", "with_half_open"]
+
+_FAMILIES = (AF_INET, AF_INET6)
+_WILDCARDS = ("0.0.0.0", "::")
+_EXTENSIONS = 1 << Extension.SKMEMINFO | 1 << Extension.CONG
+
+
+@dataclass(frozen=True, slots=True)
+class Listener:
+    """A listening socket. ``cookie`` is its identity, ``inode`` the handle for ``owners``."""
+
+    local: Endpoint
+    family: int
+    v6only: bool
+    interface: int  #: index of the device that it is bound to, 0 for any
+    cookie: int
+    inode: int
+    uid: int
+    depth: int  #: of the accept queue, and its limit
+    limit: int
+    drops: int | None  #: ``sk_drops``: 1 for a refused SYN, 2 for a refused ACK
+    congestion: str | None = None
+    mark: int | None = None
+    cgroup: int | None = None
+    half_open: int | None = None  #: None where nobody asked or the kernel did not tell
+    estimated: bool = False  #: whether ``half_open`` is worked out from references
+
+    @property
+    def queue(self) -> ListenQueue:
+        """Both queues, for judgement."""
+        return ListenQueue(self.depth, self.limit, self.half_open)
+
+    @property
+    def address(self) -> str:
+        """The local address as ``ss`` writes it: ``*:443`` takes IPv4 and IPv6."""
+        host, port = self.local
+        if self.family == AF_INET6:
+            host = "*" if host == "::" and not self.v6only else f"[{host}]"
+        return f"{host}%{_device(self.interface)}:{port}" if self.interface else f"{host}:{port}"
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A half-open request: a SYN was answered, and the ACK has not come or found no room."""
+
+    local: Endpoint
+    remote: Endpoint
+    family: int
+    interface: int
+    retrans: int  #: how often its SYN/ACK was sent again
+    expires: int  #: ms until its timer fires next
+
+
+def survey(diag: SockDiag, port: int = 0) -> list[Listener]:
+    """The listeners on ``port`` (0: on any) with both queues. Raises ``ObserveError``."""
+    found = listeners(diag, port)
+    # A request has the family of its listener, also where it came over IPv4 to an IPv6 socket.
+    families = {listener.family for listener in found}
+    return with_half_open(found, requests(diag, port, families))
+
+
+def listeners(diag: SockDiag, port: int = 0) -> list[Listener]:
+    """The listeners on ``port`` (0: on any), in the order of ports. Raises ``ObserveError``."""
+    found = (
+        _listener(sock)
+        for family in _FAMILIES
+        for sock in diag.sockets(family, 1 << inet_diag.TCP_LISTEN, port, _EXTENSIONS)
+    )
+    return sorted(found, key=lambda each: (each.local.port, each.local.host, each.cookie))
+
+
+def requests(diag: SockDiag, port: int = 0, families: Collection[int] = _FAMILIES) -> list[Request]:
+    """The half-open requests to ``port`` (0: to any). Raises ``ObserveError``.
+
+    For each family the kernel walks its table of all connections. Connections by Fast Open are
+    none of them: they stand in the accept queue from their SYN on.
+    """
+    # [linux inet_diag_dump_icsk] asked for TCP_SYN_RECV it would send both; asked for this, one
+    states = 1 << inet_diag.TCP_NEW_SYN_RECV
+    return [
+        Request(s.local, s.remote, s.family, s.interface, s.retrans, s.expires)
+        for family in families
+        for s in diag.sockets(family, states, port)
+    ]
+
+
+def with_half_open(found: Sequence[Listener], half_open: Iterable[Request]) -> list[Listener]:
+    """``found`` with each listener's number of requests among ``half_open``."""
+    by_port: dict[tuple[int, int], list[Listener]] = {}
+    for listener in found:
+        by_port.setdefault((listener.family, listener.local.port), []).append(listener)
+    counts: Counter[int] = Counter()
+    shared: set[int] = set()
+    for request in half_open:
+        takers = _takers(request, by_port.get((request.family, request.local.port), []))
+        if len(takers) == 1:
+            counts[takers[0].cookie] += 1
+        else:
+            shared.update(listener.cookie for listener in takers)
+    estimates = _estimates() if shared else {}
+    return [
+        replace(one, half_open=estimates.get(one.inode), estimated=True)
+        if one.cookie in shared
+        else replace(one, half_open=counts[one.cookie])
+        for one in found
+    ]
+
+
+def _takers(request: Request, candidates: Iterable[Listener]) -> list[Listener]:
+    """The listeners that the kernel would give ``request`` to, all equally good."""
+    best: list[Listener] = []
+    best_rank = (False, False)
+    for listener in candidates:
+        exact = listener.local.host == request.local.host
+        # [linux __inet_lookup_listener] a device that differs excludes, one that agrees is preferred
+        if not exact and listener.local.host not in _WILDCARDS:
+            continue
+        if listener.interface not in (0, request.interface):
+            continue
+        rank = (exact, listener.interface != 0)
+        if not best or rank > best_rank:
+            best, best_rank = [listener], rank
+        elif rank == best_rank:
+            best.append(listener)
+    return best
+
+
+def _estimates() -> dict[int, int]:
+    try:
+        return proc_tcp.half_open_by_inode()
+    except ObserveError:
+        return {}
+
+
+def _listener(sock: DiagSocket) -> Listener:
+    return Listener(
+        local=sock.local,
+        family=sock.family,
+        v6only=bool(sock.v6only),
+        interface=sock.interface,
+        cookie=sock.cookie,
+        inode=sock.inode,
+        uid=sock.uid,
+        depth=sock.rqueue,
+        limit=sock.wqueue,
+        drops=sock.drops,
+        congestion=sock.congestion,
+        mark=sock.mark,
+        cgroup=sock.cgroup,
+    )
+
+
+def _device(index: int) -> str:
+    try:
+        return socket.if_indextoname(index)
+    except OSError:
+        return f"if{index}"  # as ss does for a device that is gone

@@ -1,0 +1,104 @@
+"""The estimate by references: against the kernel's own list, and against broken files."""
+
+import errno
+from pathlib import Path
+
+import pytest
+
+from annotated_shadowsocks.errors import ObserveError
+from annotated_shadowsocks.kernel import proc_tcp
+from annotated_shadowsocks.kernel.listeners import requests
+from annotated_shadowsocks.kernel.proc_tcp import half_open_by_inode
+from annotated_shadowsocks.kernel.sock_diag import SockDiag
+from annotated_shadowsocks.testing.queues import StalledListener, until
+
+HEAD = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  ...\n"
+
+
+def row(state: str = "0A", depth: int = 0, inode: int = 7, references: int = 1) -> str:
+    """A row as get_tcp4_sock writes it."""
+    return (
+        f"   0: 0100007F:1F90 00000000:0000 {state} 00000000:{depth:08X} 00:00000000 00000000"
+        f"  1000        0 {inode} {references} 0000000000000000 100 0 0 10 0\n"
+    )
+
+
+@pytest.fixture
+def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setattr(proc_tcp, "SELF_NET", str(tmp_path))
+    return tmp_path
+
+
+# --- the kernel ---
+
+
+def test_requests_are_counted_and_connections_are_not() -> None:
+    with StalledListener(deferred=True) as stalled:
+        assert half_open_by_inode()[stalled.inode] == 0
+        clients = stalled.connect(3)
+        assert half_open_by_inode()[stalled.inode] == 3
+        clients[0].send(b"x")
+        until(lambda: stalled.queue()[0] == 1)
+        assert half_open_by_inode()[stalled.inode] == 2
+
+
+def test_each_listener_of_a_group_has_its_own_requests() -> None:
+    with (
+        StalledListener(30, deferred=True, shared=True) as first,
+        StalledListener(30, deferred=True, shared=True, port=first.port) as second,
+        SockDiag() as diag,
+    ):
+        clients = first.connect(20)
+        estimates = half_open_by_inode()
+        parts = [estimates[first.inode], estimates[second.inode]]
+        assert sum(parts) == len(requests(diag, first.port)) == 20
+        # Data completes each handshake at the listener that has it: the queues tell who had what.
+        for client in clients:
+            client.send(b"x")
+        until(lambda: first.queue()[0] + second.queue()[0] == 20)
+        assert parts == [first.queue()[0], second.queue()[0]]
+
+
+# --- files ---
+
+
+def test_rows(files: Path) -> None:
+    (files / "tcp").write_text(HEAD + row(depth=16, inode=7, references=20) + row(inode=8))
+    (files / "tcp6").write_text(HEAD + row(inode=9, references=3))
+    assert half_open_by_inode() == {7: 3, 8: 0, 9: 2}
+
+
+def test_accept_between_the_two_numbers(files: Path) -> None:
+    (files / "tcp").write_text(HEAD + row(depth=4, references=4))
+    assert half_open_by_inode() == {7: 0}
+
+
+def test_reading_stops_at_the_first_connection(files: Path) -> None:
+    (files / "tcp").write_text(HEAD + row() + row(state="01", inode=8) + "garbage\n")
+    assert half_open_by_inode() == {7: 0}
+
+
+def test_a_listener_that_nobody_has_open_is_left_out(files: Path) -> None:
+    (files / "tcp").write_text(HEAD + row(inode=0, references=9) + row())
+    assert half_open_by_inode() == {7: 0}
+
+
+def test_a_host_without_ipv4_is_none(files: Path) -> None:
+    with pytest.raises(ObserveError, match="no such file") as caught:
+        half_open_by_inode()
+    assert caught.value.errno == errno.ENOENT
+
+
+@pytest.mark.parametrize(
+    "line", ["garbage\n", row().replace("00000000 00:", "0000zz 00:"), row()[:80] + "\n"]
+)
+def test_a_malformed_row(files: Path, line: str) -> None:
+    (files / "tcp").write_text(HEAD + line)
+    with pytest.raises(ObserveError, match="tcp: a row is malformed"):
+        half_open_by_inode()
+
+
+def test_a_file_that_cannot_be_read(files: Path) -> None:
+    (files / "tcp").mkdir()
+    with pytest.raises(ObserveError, match="Is a directory"):
+        half_open_by_inode()
