@@ -202,14 +202,19 @@ class _Association:
         if route is not None:
             self._transmit(route, data)
             return
-        # In all and not for each name: a client may make up as many names as it likes.
-        if sum(map(len, self._waiting.values())) >= _WAITING:
+        waiting = self._waiting.setdefault(target, [])
+        waiting.append(bytes(data))
+        cancel = None
+        if len(waiting) == 1:
+            cancel = self._relay.lookup(target.host, lambda found: self._looked_up(target, found))
+        # What is known was answered at once. The rest is bounded in all, and not for each name: a
+        # client may make up as many names as it likes.
+        if sum(map(len, self._waiting.values())) > _WAITING:
             self._relay.dropped["waiting"] += 1
-        elif target in self._waiting:
-            self._waiting[target].append(bytes(data))
-        else:
-            self._waiting[target] = [bytes(data)]
-            self._relay.lookup(target.host, lambda found: self._looked_up(target, found))
+            waiting.pop()
+            if cancel is not None:
+                cancel()
+                del self._waiting[target]
 
     def receive(self, sock: socket.socket) -> None:
         """Pass on to the client what targets have sent."""

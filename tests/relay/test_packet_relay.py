@@ -1,0 +1,572 @@
+import socket
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from annotated_shadowsocks.endpoint import Endpoint
+from annotated_shadowsocks.errors import PolicyRejected, RemoteProtocolError, ResolveError
+from annotated_shadowsocks.relay.packet_relay import (
+    PacketCodec,
+    PacketLimits,
+    PacketRelay,
+)
+from annotated_shadowsocks.relay.poller import READ, EpollPoller, LoopPoller, Poller
+from annotated_shadowsocks.testing.loopback import no_descriptors_left, open_descriptors, pair
+from annotated_shadowsocks.testing.manual_loop import ManualLoop
+from annotated_shadowsocks.wire import address
+
+Looked = Callable[[list[str] | ResolveError], None]
+
+
+class AddressInFront:
+    """Datagrams that begin with where they go, or where they come from, and are not sealed."""
+
+    def inward(self, datagram: memoryview, out: memoryview) -> tuple[Endpoint, memoryview]:
+        if bytes(datagram[:5]) == b"crash":
+            raise ZeroDivisionError("boom")
+        target, end = address.decode(datagram)
+        size = len(datagram) - end
+        out[:size] = datagram[end:]
+        return target, out[:size]
+
+    def outward(self, source: Endpoint, datagram: memoryview, out: memoryview) -> memoryview:
+        if bytes(datagram) == b"forged":
+            raise RemoteProtocolError("forged")
+        whole = address.encode(source) + datagram
+        out[: len(whole)] = whole
+        return out[: len(whole)]
+
+
+class FailingSocket(socket.socket):
+    """A datagram socket that raises what ``script`` has next instead of its work."""
+
+    script: list[OSError]
+
+    def _fail(self) -> None:
+        if self.script:
+            raise self.script.pop(0)
+
+    def sendto(self, *args: Any) -> int:
+        self._fail()
+        return super().sendto(*args)
+
+    def recvfrom_into(self, *args: Any) -> Any:
+        self._fail()
+        return super().recvfrom_into(*args)
+
+
+def udp(host: str = "127.0.0.1") -> socket.socket:
+    sock = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_DGRAM)
+    sock.bind((host, 0))
+    sock.settimeout(30)
+    return sock
+
+
+def place(sock: socket.socket) -> Endpoint:
+    return Endpoint(*sock.getsockname()[:2])
+
+
+class Fixture:
+    def __init__(self, new_poller: type[EpollPoller | LoopPoller]) -> None:
+        self.loop = ManualLoop()
+        self.poller: Poller = new_poller(self.loop)
+        self.sock = FailingSocket(fileno=udp().detach())
+        self.sock.setblocking(False)
+        self.sock.script = []
+        self.target = udp()
+        self.codec: PacketCodec | None = AddressInFront()
+        self.looked: dict[str, Looked] = {}
+        self.lookups: list[str] = []
+        self.cancelled: list[str] = []
+        self.opened = [self.sock, self.target]
+        self.forbidden = ""
+        self.relay = self.serve(PacketLimits())
+
+    def serve(self, limits: PacketLimits) -> PacketRelay:
+        """Another relay on the same socket, with these limits."""
+        self.relay = PacketRelay(
+            self.poller,
+            self.loop,
+            self.sock,
+            lambda client: self.codec,
+            self.lookup,
+            self.check,
+            limits,
+        )
+        return self.relay
+
+    def lookup(self, host: str, done: Looked) -> Callable[[], object]:
+        """Literals at once; a name when the test says so."""
+        self.lookups.append(host)
+        if host.endswith(".test"):
+            self.looked[host] = done
+        else:
+            done([host])
+        return lambda: self.cancelled.append(host)
+
+    def check(self, literal: str) -> None:
+        if literal == self.forbidden:
+            raise PolicyRejected(literal, "forbidden")
+
+    def client(self, host: str = "127.0.0.1") -> socket.socket:
+        self.opened.append(udp(host))
+        return self.opened[-1]
+
+    def send(
+        self,
+        client: socket.socket,
+        data: bytes,
+        target: Endpoint | None = None,
+        *,
+        run: bool = True,
+    ) -> None:
+        head = address.encode(target or place(self.target))
+        client.sendto(head + data, self.sock.getsockname())
+        if run:
+            self.loop.settle()
+
+    def source_of(self, data: bytes) -> Any:
+        """Who sent the next datagram that the target has, which must be ``data``."""
+        datagram, source = self.target.recvfrom(65536)
+        assert datagram == data
+        return source
+
+    def answer(self, data: bytes, to: Any) -> None:
+        self.target.sendto(data, to)
+        self.loop.settle()
+
+
+@pytest.fixture(params=[EpollPoller, LoopPoller])
+def made(request: pytest.FixtureRequest) -> Iterator[Fixture]:
+    before = open_descriptors()
+    made = Fixture(request.param)
+    yield made
+    made.relay.close()
+    assert len(made.relay) == 0
+    assert len(made.poller) == 0
+    assert made.loop.timers() == []
+    made.poller.stop()
+    for sock in made.opened:
+        sock.close()
+    assert open_descriptors() == before
+
+
+def silent(sock: socket.socket) -> bool:
+    sock.setblocking(False)
+    try:
+        sock.recv(1)
+    except BlockingIOError:
+        return True
+    finally:
+        sock.settimeout(30)
+    return False
+
+
+# -- there and back -------------------------------------------------------------------------------
+
+
+def test_there_and_back(made: Fixture) -> None:
+    client = made.client()
+    made.send(client, b"question")
+    made.answer(b"answer", made.source_of(b"question"))
+    assert client.recv(100) == address.encode(place(made.target)) + b"answer"
+    assert (made.relay.from_clients, made.relay.to_clients) == (1, 1)
+    assert not made.relay.dropped
+
+
+def test_a_target_sees_one_source_for_one_client(made: Fixture) -> None:
+    one, two, another_target = made.client(), made.client(), udp()
+    made.send(one, b"1")
+    source = made.source_of(b"1")
+    made.send(one, b"2")
+    assert made.source_of(b"2") == source
+    made.send(one, b"3", place(another_target))
+    assert another_target.recvfrom(10) == (b"3", source)
+    made.send(two, b"4")
+    assert made.source_of(b"4") != source
+    assert len(made.relay) == 2
+    another_target.close()
+
+
+def test_whoever_sends_to_an_association_is_named(made: Fixture) -> None:
+    client, stranger = made.client(), made.client("127.0.0.9")
+    made.send(client, b"question")
+    stranger.sendto(b"hello", made.source_of(b"question"))
+    made.loop.settle()
+    assert client.recv(100) == address.encode(place(stranger)) + b"hello"
+
+
+def test_ipv6_has_a_socket_of_its_own(made: Fixture) -> None:
+    client, target = made.client(), udp("::1")
+    made.send(client, b"4")
+    made.send(client, b"6", place(target))
+    data, source = target.recvfrom(10)
+    assert data == b"6"
+    target.sendto(b"back", source)
+    made.loop.settle()
+    assert client.recv(100) == address.encode(place(target)) + b"back"
+    assert len(made.relay) == 1
+    target.close()
+
+
+def test_an_empty_datagram_is_a_datagram(made: Fixture) -> None:
+    client = made.client()
+    made.send(client, b"")
+    made.answer(b"", made.source_of(b""))
+    assert client.recv(100) == address.encode(place(made.target))
+
+
+def test_the_largest_datagram(made: Fixture) -> None:
+    client = made.client()
+    largest = bytes(range(256)) * 256
+    made.send(client, largest[: 65507 - 7])
+    made.answer(largest[: 65507 - 7], made.source_of(largest[: 65507 - 7]))
+    assert client.recv(65536) == address.encode(place(made.target)) + largest[: 65507 - 7]
+
+
+def test_a_burst_is_taken_in_batches(made: Fixture) -> None:
+    client = made.client()
+    seen: list[int] = []
+    inner, outer = pair()
+
+    class Neighbour:
+        def ready(self, events: int) -> None:
+            seen.append(made.relay.from_clients)
+
+        def abandon(self, error: Exception) -> None:
+            raise AssertionError
+
+    outer.send(b"x")
+    made.poller.watch(inner, READ, Neighbour())
+    for _ in range(100):
+        made.send(client, b"x", run=False)
+    made.loop.run_until(lambda: made.relay.from_clients == 100)
+    assert 64 in seen
+    made.poller.close(inner)
+    outer.close()
+
+
+# -- what is dropped ------------------------------------------------------------------------------
+
+
+def test_what_is_not_authentic_leaves_nothing_behind(made: Fixture) -> None:
+    made.client().sendto(b"\xff", made.sock.getsockname())
+    made.loop.settle()
+    assert made.relay.dropped == {"protocol": 1}
+    assert len(made.relay) == 0
+    assert silent(made.target)
+
+
+def test_a_client_that_is_not_served(made: Fixture) -> None:
+    made.codec = None
+    made.send(made.client(), b"x")
+    assert made.relay.dropped == {"client": 1}
+    assert len(made.relay) == 0
+
+
+def test_an_answer_that_is_not_authentic(made: Fixture) -> None:
+    client = made.client()
+    made.send(client, b"x")
+    source = made.source_of(b"x")
+    made.target.sendto(b"forged", source)
+    made.answer(b"true", source)
+    assert client.recv(100).endswith(b"true")
+    assert made.relay.dropped == {"protocol": 1}
+    assert made.relay.to_clients == 1
+
+
+def test_a_full_buffer_towards_the_client_drops_one_and_counts_it(made: Fixture) -> None:
+    client = made.client()
+    made.send(client, b"x")
+    source = made.source_of(b"x")
+    made.sock.script = [BlockingIOError()]
+    made.target.sendto(b"lost", source)
+    made.answer(b"next", source)
+    assert client.recv(100).endswith(b"next")
+    assert made.relay.dropped == {"os": 1}
+    assert made.relay.to_clients == 1
+
+
+class FullSocket(FailingSocket):
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args)
+        self.script = [BlockingIOError()]
+
+
+def test_a_full_buffer_towards_the_target_drops_one_and_counts_it(
+    made: Fixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = made.client()
+    with monkeypatch.context() as patch:
+        patch.setattr(socket, "socket", FullSocket)
+        made.send(client, b"lost")
+    made.send(client, b"next")
+    made.source_of(b"next")
+    assert made.relay.dropped == {"os": 1}
+    assert made.relay.from_clients == 1
+
+
+def test_an_icmp_error_is_about_one_datagram(
+    made: Fixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = made.client()
+    made.sock.script = [ConnectionRefusedError()]
+    with monkeypatch.context() as patch:
+        patch.setattr(socket, "socket", FailingBack)
+        made.send(client, b"x")
+    made.answer(b"y", made.source_of(b"x"))
+    assert client.recv(100).endswith(b"y")
+    assert made.relay.dropped == {"reset": 2}
+
+
+class FailingBack(FailingSocket):
+    """Sends well, and reports an error before it receives."""
+
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args)
+        self.script = []
+
+    def sendto(self, *args: Any) -> int:
+        sent = super().sendto(*args)
+        self.script = [ConnectionRefusedError()]
+        return sent
+
+
+def test_a_target_that_cannot_be_reached(made: Fixture) -> None:
+    client = made.client()
+    made.send(client, b"x", Endpoint("255.255.255.255", 9))
+    made.send(client, b"x", Endpoint("127.0.0.1", 0))
+    assert made.relay.dropped.total() == 2
+    made.send(client, b"y")
+    made.source_of(b"y")
+
+
+def test_out_of_descriptors(made: Fixture) -> None:
+    client = made.client()
+    with no_descriptors_left():
+        made.send(client, b"lost")
+    assert made.relay.dropped == {"os": 1}
+    made.send(client, b"next")
+    made.source_of(b"next")
+
+
+def test_a_crash_costs_one_datagram(made: Fixture, caplog: pytest.LogCaptureFixture) -> None:
+    made.client().sendto(b"crash", made.sock.getsockname())
+    made.send(made.client(), b"x")
+    made.source_of(b"x")
+    assert made.relay.dropped == {"bug": 1}
+    assert "ZeroDivisionError" in caplog.text
+
+
+def test_a_crash_behind_an_association_ends_that_one(
+    made: Fixture, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Crashing(AddressInFront):
+        def outward(self, source: Endpoint, datagram: memoryview, out: memoryview) -> memoryview:
+            if bytes(datagram) == b"crash":
+                # Which may well happen when it has ended already.
+                made.relay.forget_host("127.0.0.2")
+                raise ZeroDivisionError
+            return super().outward(source, datagram, out)
+
+    made.codec = Crashing()
+    one, two = made.client("127.0.0.2"), made.client("127.0.0.3")
+    for client, data in (one, b"1"), (two, b"2"):
+        made.send(client, data)
+    sources = [made.source_of(b"1"), made.source_of(b"2")]
+    made.answer(b"crash", sources[0])
+    assert len(made.relay) == 1
+    made.answer(b"well", sources[1])
+    assert two.recv(100).endswith(b"well")
+    assert "not closed" not in caplog.text
+
+
+# -- how associations end -------------------------------------------------------------------------
+
+
+def test_silence_on_both_sides_ends_it(made: Fixture) -> None:
+    made.serve(PacketLimits(timeout=300))
+    client = made.client()
+    made.send(client, b"1")
+    source = made.source_of(b"1")
+    made.loop.advance(299)
+    assert len(made.relay) == 1
+    made.loop.advance(1)
+    assert len(made.relay) == 0
+    made.answer(b"too late", source)
+    assert silent(client)
+    made.send(client, b"2")
+    made.source_of(b"2")
+    assert len(made.relay) == 1
+
+
+def test_either_side_keeps_it_alive(made: Fixture) -> None:
+    client = made.client()
+    made.send(client, b"1")
+    source = made.source_of(b"1")
+    for _ in range(3):
+        made.loop.advance(200)
+        made.answer(b"still here", source)
+        assert client.recv(100).endswith(b"still here")
+    for _ in range(3):
+        made.loop.advance(200)
+        made.send(client, b"still there")
+        assert made.source_of(b"still there") == source
+    made.loop.advance(300)
+    assert len(made.relay) == 0
+
+
+def ports(made: Fixture, clients: list[socket.socket]) -> list[int]:
+    """Under which port the target sees each client now."""
+    seen = []
+    for client in clients:
+        made.send(client, b"?")
+        seen.append(made.source_of(b"?")[1])
+        made.loop.advance(1)
+    return seen
+
+
+def test_a_host_gives_up_its_own_most_idle_association(made: Fixture) -> None:
+    made.serve(PacketLimits(per_host=2))
+    other = made.client("127.0.0.8")
+    [other_port] = ports(made, [other])
+    first, second, third = clients = [made.client() for _ in range(3)]
+    before = ports(made, [first, second])
+    # The first is older, and in use.
+    assert ports(made, [first]) == before[:1]
+    ports(made, [third])
+    assert len(made.relay) == 3
+    after = ports(made, clients[:1])
+    assert after == before[:1]
+    assert ports(made, [other]) == [other_port]
+    # The second is the one that ended: it has another port now, and the third had to go.
+    assert ports(made, [second]) != before[1:]
+    assert len(made.relay) == 3
+
+
+def test_where_all_places_are_taken_the_most_idle_goes(made: Fixture) -> None:
+    made.serve(PacketLimits(associations=2))
+    one, two = made.client("127.0.0.2"), made.client("127.0.0.3")
+    before = ports(made, [one, two, one])
+    assert before[0] == before[2]
+    ports(made, [made.client("127.0.0.4")])
+    assert len(made.relay) == 2
+    assert ports(made, [one]) == before[:1]
+
+
+def test_where_all_places_are_taken_a_host_gives_up_its_own(made: Fixture) -> None:
+    made.serve(PacketLimits(associations=3))
+    idle = made.client("127.0.0.2")
+    [idle_port] = ports(made, [idle])
+    flood = [made.client("127.0.0.3") for _ in range(20)]
+    ports(made, flood)
+    assert len(made.relay) == 3
+    assert ports(made, [idle]) == [idle_port]
+
+
+def test_forgetting_a_host(made: Fixture) -> None:
+    clients = [made.client(), made.client(), made.client("127.0.0.7")]
+    ports(made, clients)
+    made.relay.forget_host("127.0.0.1")
+    made.relay.forget_host("127.0.0.1")
+    made.relay.forget_host("192.0.2.1")
+    assert len(made.relay) == 1
+
+
+def test_close_leaves_the_socket_to_its_owner(made: Fixture) -> None:
+    client = made.client()
+    made.send(client, b"x")
+    made.relay.close()
+    made.relay.close()
+    assert len(made.relay) == 0
+    made.send(client, b"y")
+    made.serve(PacketLimits())
+    made.loop.settle()
+    made.source_of(b"x")
+    made.source_of(b"y")
+
+
+# -- names ----------------------------------------------------------------------------------------
+
+
+def test_datagrams_wait_for_a_name_in_order(made: Fixture) -> None:
+    client = made.client()
+    name = Endpoint("a.test", place(made.target).port)
+    for data in b"1", b"2", b"3":
+        made.send(client, data, name)
+    assert made.lookups == ["a.test"]
+    made.looked["a.test"](["127.0.0.1", "192.0.2.1"])
+    for data in b"1", b"2", b"3":
+        made.source_of(data)
+    made.send(client, b"4", name)
+    made.source_of(b"4")
+    assert made.lookups == ["a.test"]
+
+
+def test_a_name_that_is_not_found(made: Fixture) -> None:
+    client = made.client()
+    for _ in range(2):
+        made.send(client, b"x", Endpoint("a.test", 9))
+    made.looked["a.test"](ResolveError("no such name"))
+    assert made.relay.dropped == {"resolve": 2}
+    # Asked again by the next datagram: how long an error is remembered is the resolver's to say.
+    made.send(client, b"x", Endpoint("a.test", 9))
+    assert made.lookups == ["a.test"] * 2
+
+
+def test_a_name_without_an_address(made: Fixture) -> None:
+    made.send(made.client(), b"x", Endpoint("a.test", 9))
+    made.looked["a.test"]([])
+    assert made.relay.dropped == {"resolve": 1}
+
+
+def test_what_is_forbidden_is_not_sent_to(made: Fixture) -> None:
+    made.forbidden = "127.0.0.1"
+    made.send(made.client(), b"x")
+    assert made.relay.dropped == {"policy": 1}
+    assert silent(made.target)
+
+
+def test_what_else_a_name_has_is_sent_to(made: Fixture) -> None:
+    made.forbidden = "127.0.0.2"
+    made.send(made.client(), b"x", Endpoint("a.test", place(made.target).port))
+    made.looked["a.test"](["127.0.0.2", "127.0.0.1"])
+    made.source_of(b"x")
+
+
+def test_few_datagrams_wait_however_many_names_there_are(made: Fixture) -> None:
+    one, two = made.client(), made.client()
+    for number in range(100):
+        made.send(one, b"x", Endpoint(f"{number}.test", place(made.target).port))
+    assert len(made.lookups) - len(made.cancelled) == 32
+    assert made.relay.dropped == {"waiting": 68}
+    for _ in range(40):
+        made.send(two, b"y", Endpoint("two.test", place(made.target).port))
+    assert made.relay.dropped == {"waiting": 68 + 8}
+    # What is known does not wait, and is not dropped.
+    made.send(one, b"literal")
+    made.source_of(b"literal")
+    # One answer makes room for one.
+    made.looked["0.test"](["127.0.0.1"])
+    made.source_of(b"x")
+    made.send(one, b"z", Endpoint("z.test", place(made.target).port))
+    made.looked["z.test"](["127.0.0.1"])
+    made.source_of(b"z")
+
+
+def test_an_answer_for_an_association_that_has_ended(made: Fixture) -> None:
+    made.send(made.client(), b"x", Endpoint("a.test", place(made.target).port))
+    made.relay.forget_host("127.0.0.1")
+    made.looked["a.test"](["127.0.0.1"])
+    assert silent(made.target)
+    assert len(made.relay) == 0
+    assert not made.relay.dropped
+
+
+def test_more_targets_than_are_remembered(made: Fixture) -> None:
+    client = made.client()
+    for number in range(300):
+        made.send(client, b"x", Endpoint("127.0.0.1", 20000 + number))
+    made.send(client, b"y")
+    made.source_of(b"y")
