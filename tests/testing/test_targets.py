@@ -8,6 +8,7 @@ import pytest
 from annotated_shadowsocks.endpoint import Endpoint
 from annotated_shadowsocks.testing.loops import LOOPS, run_on
 from annotated_shadowsocks.testing.targets import (
+    Datagrams,
     Dead,
     FullQueue,
     Sink,
@@ -84,3 +85,15 @@ def test_what_a_target_raises_is_raised_at_its_end() -> None:
 
     with pytest.raises(ZeroDivisionError):
         run_on("asyncio", main)
+
+
+@pytest.mark.parametrize("loop_name", LOOPS)
+@pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
+def test_datagrams_are_kept_and_answered(loop_name: str, host: str) -> None:
+    async def main() -> None:
+        async with Datagrams(host, answer=True) as one, Datagrams(host) as two:
+            two.send(b"ping", one.endpoint)
+            assert await two.receive() == [(b"ping", one.endpoint)]
+            assert one.heard == [(b"ping", two.endpoint)]
+
+    run_on(loop_name, main)

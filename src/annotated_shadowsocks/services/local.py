@@ -77,7 +77,7 @@ class LocalPort(Port):
         handshake_seconds: float,
         tcp: bool = True,
     ) -> None:
-        super().__init__(runtime, None)
+        super().__init__(runtime, None, handshake_seconds)
         self.users = users
         self._upstreams = [upstream for upstream in upstreams if upstream.tcp]
         self._packet_upstreams = [upstream for upstream in upstreams if upstream.udp]
@@ -85,9 +85,6 @@ class LocalPort(Port):
         #: Until when to spare a server, by its place.
         self._resting: dict[Endpoint, float] = {}
         self.commands = {Command.CONNECT} if tcp and self._upstreams else set()
-        self.handshakes: DeadlineQueue[_Session] = DeadlineQueue(
-            runtime.loop, handshake_seconds, _Session.expired
-        )
         self.first_payloads: DeadlineQueue[StreamRelay] = DeadlineQueue(
             runtime.loop, _FIRST_PAYLOAD, _send_head
         )

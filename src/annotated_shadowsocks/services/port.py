@@ -2,8 +2,8 @@
 
 import logging
 import socket
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Hashable
+from typing import Protocol
 
 from ..errors import AuthenticationError
 from ..relay.deadlines import DeadlineQueue
@@ -12,7 +12,7 @@ from ..relay.packet_relay import Address, PacketCodec, PacketLimits, PacketRelay
 from ..relay.stream_relay import Codec, StreamRelay
 from .runtime import Runtime
 
-__all__ = ["Port"]
+__all__ = ["Port", "Session"]
 
 _log = logging.getLogger(__name__)
 
@@ -20,23 +20,39 @@ _log = logging.getLogger(__name__)
 _WARN_EVERY = 60.0
 
 
+class Session(Hashable, Protocol):
+    """A connection until it is a relay; each kind of port has its own."""
+
+    def expired(self) -> None:
+        """The handshake's time is over."""
+        ...
+
+    def abort(self) -> None:
+        """The service ends."""
+        ...
+
+
 class Port:
     """Serves on sockets that it is given and does not own."""
 
-    #: Connections whose handshake is not complete; a subclass has its own kind of session.
-    handshakes: DeadlineQueue[Any]
-
     #: Whether what this port dials is always sent something before it answers.
     speaks_first = False
-    #: Those whose handshake is, and which are not relays yet.
-    dialing: set[Any]
 
-    def __init__(self, runtime: Runtime, check: Callable[[str], None] | None) -> None:
+    def __init__(
+        self,
+        runtime: Runtime,
+        check: Callable[[str], None] | None,
+        handshake_seconds: float,
+    ) -> None:
         self.runtime = runtime
+        #: Connections whose handshake is not complete, and those that are being dialled.
+        self.handshakes: DeadlineQueue[Session] = DeadlineQueue(
+            runtime.loop, handshake_seconds, lambda session: session.expired()
+        )
+        self.dialing: set[Session] = set()
         self.dialer = runtime.dialer(check, self.speaks_first)
         self.listeners: list[Listener] = []
         self.packet_relays: list[PacketRelay] = []
-        self.dialing = set()
         self.relays: set[StreamRelay] = set()
         self._check = check
         self._next_warning = 0.0

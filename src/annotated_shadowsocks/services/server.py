@@ -12,7 +12,6 @@ import socket
 from collections.abc import Callable
 
 from ..errors import Error, PolicyRejected
-from ..relay.deadlines import DeadlineQueue
 from ..relay.dialer import Dial
 from ..relay.driver import Driver
 from ..relay.packet_relay import PacketLimits
@@ -37,11 +36,8 @@ class ServerPort(Port):
         check: Callable[[str], None] | None,
         handshake_seconds: float,
     ) -> None:
-        super().__init__(runtime, check)
+        super().__init__(runtime, check, handshake_seconds)
         self.key = key
-        self.handshakes: DeadlineQueue[_Session] = DeadlineQueue(
-            runtime.loop, handshake_seconds, _Session.expired
-        )
 
     def relay_packets(self, sockets: list[socket.socket], limits: PacketLimits) -> None:
         """Relay datagrams of ``sockets``, which are bound."""

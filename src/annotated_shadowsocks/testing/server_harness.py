@@ -174,7 +174,11 @@ class TunnelClient:
     async def __aenter__(self) -> "TunnelClient":
         self.sock = socket.socket()
         self.sock.setblocking(False)
-        await asyncio.get_running_loop().sock_connect(self.sock, self._server)
+        try:
+            await asyncio.get_running_loop().sock_connect(self.sock, self._server)
+        except BaseException:
+            self.sock.close()
+            raise
         return self
 
     async def __aexit__(self, *_: object) -> None:
