@@ -110,7 +110,8 @@ class Signals(SphinxDirective):
     def run(self) -> list[nodes.Node]:
         """The same table on the page."""
         module = importlib.import_module(self.arguments[0])
-        rows = [(_code(name), _text(what)) for name, what in columns(module.__doc__ or "")]
+        table = columns((module.__doc__ or "").replace("``", "`"))
+        rows = [(_code(name), _list([what])) for name, what in table]
         return [_table(("signal", "what happens"), rows, (15, 85))]
 
 
