@@ -1,0 +1,167 @@
+"""What a segment is to the state that receives it: the tests of SEGMENT ARRIVES, in their order.
+
+Everything here is a question; nothing changes. The order is the kernel's, and it is visible on the
+wire: a half-open request answers a wrong ACK number with RST even if the segment also lies outside
+the window, because it looks at the ACK first.
+"""
+
+from typing import Protocol
+
+from .segment import ACK, FIN, RST, SYN, Segment, Timestamps, find
+from .seqnum import SeqNum, add, after, before, distance, overlaps_window
+from .states import Arrival
+
+__all__ = [
+    "HalfOpen",
+    "Synchronized",
+    "at_half_open",
+    "at_listener",
+    "at_syn_sent",
+    "at_synchronized",
+    "at_time_wait",
+    "paws_rejects",
+    "tsecr_rejects",
+]
+
+
+class HalfOpen(Protocol):
+    """What is known of a peer whose handshake is not complete."""
+
+    irs: SeqNum
+    iss: SeqNum
+    rcv_nxt: SeqNum
+    window: int
+    ts_recent: int | None
+    first_tsval: int | None
+    last_tsval: int | None
+
+
+class Synchronized(Protocol):
+    """What is known of a connection."""
+
+    snd_una: SeqNum
+    snd_nxt: SeqNum
+    rcv_nxt: SeqNum
+    window: int
+    ts_recent: int | None
+
+
+def at_listener(segment: Segment) -> Arrival:
+    """A segment for which there is no connection."""
+    flags = segment.flags
+    if flags & RST:
+        return Arrival.STRAY_RST
+    return _syn(flags) if flags & SYN else _content(segment)
+
+
+def at_syn_sent(segment: Segment, snd_una: SeqNum, snd_nxt: SeqNum) -> Arrival:
+    """[RFC9293 §3.10.7.3] a segment for somebody who waits for a SYN/ACK."""
+    flags = segment.flags
+    if flags & ACK:
+        acceptable = after(segment.ack, snd_una) and not after(segment.ack, snd_nxt)
+        if not acceptable:
+            return Arrival.BAD_ACK
+        if flags & RST:
+            return Arrival.RST
+    elif flags & RST:
+        return Arrival.STRAY_RST
+    return _syn(flags) if flags & SYN else _content(segment)
+
+
+def at_half_open(segment: Segment, half: HalfOpen, snd_nxt: SeqNum | None = None) -> Arrival:
+    """[linux tcp_check_req] a segment for a handshake that waits for its last ACK.
+
+    ``snd_nxt`` is given where data followed the SYN/ACK, as Fast Open allows.
+    """
+    flags = segment.flags
+    old = paws_rejects(segment, half.ts_recent)
+    if segment.seq == half.irs and flags & (SYN | RST | ACK) == SYN and not old:
+        return Arrival.DUPLICATE_SYN
+    if flags & ACK and segment.ack != add(half.iss, 1):
+        sent = snd_nxt is not None and not after(segment.ack, snd_nxt)
+        if not (sent and after(segment.ack, half.iss)):
+            return Arrival.BAD_ACK
+    if (
+        old
+        or tsecr_rejects(segment, half)
+        or not overlaps_window(segment.seq, segment.end_seq, half.rcv_nxt, half.window)
+    ):
+        return Arrival.STRAY_RST if flags & RST else Arrival.OUT_OF_WINDOW
+    if flags & RST:
+        return Arrival.RST
+    # A SYN at irs lies left of the window: it is cut off, and the rest may complete the handshake.
+    if flags & SYN and segment.seq != half.irs:
+        return _syn(flags)
+    return _content(segment)
+
+
+def at_synchronized(segment: Segment, connection: Synchronized) -> Arrival:
+    """[linux tcp_validate_incoming] a segment for a connection."""
+    flags = segment.flags
+    start, end = connection.rcv_nxt, add(connection.rcv_nxt, connection.window)
+    inside = not before(segment.end_seq, start) and not after(segment.seq, end)
+    if flags & RST:
+        if segment.seq == start:
+            return Arrival.RST
+        return Arrival.INEXACT_RST if inside else Arrival.STRAY_RST
+    if flags & SYN:
+        # [RFC5961 §4.2] regardless of the sequence number
+        return _syn(flags)
+    if not inside or paws_rejects(segment, connection.ts_recent):
+        return Arrival.OUT_OF_WINDOW
+    if flags & ACK and after(segment.ack, connection.snd_nxt):
+        return Arrival.BAD_ACK
+    return _content(segment)
+
+
+def at_time_wait(segment: Segment, connection: Synchronized) -> Arrival:
+    """[linux tcp_timewait_state_process] a segment for a connection that is over."""
+    flags = segment.flags
+    old = paws_rejects(segment, connection.ts_recent)
+    exact = segment.seq == connection.rcv_nxt and not old
+    if flags & RST:
+        return Arrival.RST if exact else Arrival.STRAY_RST
+    if exact and segment.end_seq == segment.seq:
+        return Arrival.ACK
+    if flags & SYN and not flags & ACK and not old:
+        # [RFC9293 §3.6.1] beyond the old connection, by its number or by its clock
+        newer = after(segment.seq, connection.rcv_nxt) or _is_newer(segment, connection.ts_recent)
+        return Arrival.SYN if newer else Arrival.DUPLICATE_SYN
+    return Arrival.OUT_OF_WINDOW
+
+
+def paws_rejects(segment: Segment, ts_recent: int | None) -> bool:
+    """[RFC7323 §5] whether the segment's clock shows that it is an old duplicate."""
+    if ts_recent is None:
+        return False
+    stamp = find(segment.options, Timestamps)
+    return stamp is not None and distance(ts_recent, stamp.tsval) < 0
+
+
+def tsecr_rejects(segment: Segment, half: HalfOpen) -> bool:
+    """[linux tcp_check_req] whether it echoes a time at which no SYN/ACK was sent."""
+    if half.first_tsval is None or half.last_tsval is None:
+        return False
+    stamp = find(segment.options, Timestamps)
+    if stamp is None or stamp.tsecr == 0:
+        return False
+    return before(stamp.tsecr, half.first_tsval) or after(stamp.tsecr, half.last_tsval)
+
+
+def _is_newer(segment: Segment, ts_recent: int | None) -> bool:
+    stamp = find(segment.options, Timestamps)
+    return stamp is not None and ts_recent is not None and distance(ts_recent, stamp.tsval) > 0
+
+
+def _syn(flags: int) -> Arrival:
+    if flags & ACK:
+        return Arrival.SYN_ACK
+    return Arrival.SYN_FIN if flags & FIN else Arrival.SYN
+
+
+def _content(segment: Segment) -> Arrival:
+    if not segment.flags & ACK:
+        return Arrival.NO_ACK
+    if segment.flags & FIN:
+        return Arrival.FIN
+    return Arrival.TEXT if segment.payload else Arrival.ACK

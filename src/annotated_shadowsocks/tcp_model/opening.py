@@ -1,0 +1,213 @@
+"""The beginning of a handshake: what a listener does with segments that belong to no connection.
+
+[linux tcp_conn_request] A SYN passes the profile's gates one by one. A gate that is shut drops it,
+answers it, lets it in for another, or turns it into a cookie; a cookie still has to pass the gates
+behind, so that with a full accept queue not even cookies are sent. What passes them all becomes a
+request, or with Fast Open a connection.
+"""
+
+from . import cookies, fastopen, handshake, synack
+from . import counters as c
+from .arrival import at_listener
+from .ceiling import Counted
+from .connection import Connection
+from .effects import AddRequest, DropSegment, DropSyn, Removal, WriteLog
+from .instant import Instant
+from .listener import Listener
+from .namespace import Namespace
+from .profile import Condition, Exempt, Feature, Gate, Verdict
+from .request import Request
+from .segment import (
+    ACK,
+    MaximumSegmentSize,
+    SackPermitted,
+    Segment,
+    Timestamps,
+    find,
+)
+from .seqnum import SeqNum, add
+from .states import TRANSITIONS, Action, State
+
+__all__ = ["receive"]
+
+
+def receive(
+    namespace: Namespace,
+    listener: Listener,
+    segment: Segment,
+    now: Instant,
+    reused_iss: SeqNum | None = None,
+) -> None:
+    """A segment for a listener.
+
+    ``reused_iss`` is given where the flow's last connection was in TIME_WAIT and makes room.
+    """
+    match TRANSITIONS[State.LISTEN][at_listener(segment)].action:
+        case Action.OPEN:
+            _open(namespace, listener, segment, now, reused_iss)
+        case Action.CHECK_COOKIE:
+            _check_cookie(namespace, listener, segment, now)
+        case Action.RESET:
+            namespace.reset(segment, "there is no connection that it could belong to")
+        case _:
+            if not segment.flags & ACK:
+                # [linux tcp_rcv_state_process] an RST with ACK takes the path of an ACK
+                namespace.count_drop(listener)
+            namespace.emit(DropSegment(segment, "nothing that begins a connection"))
+
+
+def _open(
+    namespace: Namespace,
+    listener: Listener,
+    segment: Segment,
+    now: Instant,
+    reused_iss: SeqNum | None,
+) -> None:
+    wants_cookie = False
+    exempt = set()
+    if reused_iss is not None:
+        exempt.add(Exempt.REUSED)
+    if segment.src.host in namespace.proven:
+        exempt.add(Exempt.PROVEN)
+    for gate, capacity in listener.syn_capacities:
+        if gate.exempt & exempt or not _is_shut(namespace, listener, gate, capacity):
+            continue
+        verdict = gate.verdict
+        if verdict is Verdict.COOKIE:
+            wants_cookie = _is_flooded(namespace, listener, gate)
+            if wants_cookie:
+                continue
+            verdict = Verdict.DROP
+        elif verdict is Verdict.EVICT:
+            if _evict(namespace, listener, gate):
+                continue
+            verdict = Verdict.DROP
+        _turn_away(namespace, listener, segment, gate, verdict)
+        return
+    if wants_cookie:
+        _send_cookie(namespace, listener, segment, now)
+    else:
+        _begin(namespace, listener, segment, now, reused_iss)
+
+
+def _is_shut(namespace: Namespace, listener: Listener, gate: Gate, capacity: int) -> bool:
+    if gate.condition is Condition.WITHOUT_SYNCOOKIES and namespace.sysctl.tcp_syncookies:
+        return False
+    if gate.condition is Condition.SEVERAL_YOUNG and listener.syn_queue.young <= 1:
+        return False
+    if gate.verdict is Verdict.COOKIE and namespace.sysctl.tcp_syncookies == 2:
+        return True
+    match gate.ceiling.counted:
+        case Counted.ACCEPT_QUEUE:
+            count = listener.accept_queue.depth
+        case Counted.SYN_QUEUE:
+            count = listener.syn_queue.depth
+        case Counted.BOTH:
+            count = listener.accept_queue.depth + listener.syn_queue.depth
+        case Counted.SYN_CACHE:
+            count = len(namespace.requests)
+    return count >= capacity
+
+
+def _is_flooded(namespace: Namespace, listener: Listener, gate: Gate) -> bool:
+    """[linux tcp_syn_flood_action] whether a cookie is the answer; without syncookies it is not."""
+    mode = namespace.sysctl.tcp_syncookies
+    if mode:
+        namespace.count(c.TCP_REQ_Q_FULL_DO_COOKIES)
+    else:
+        namespace.count_own(gate.counters)
+    if mode != 2 and not listener.flood_logged and namespace.profile.counter_names is None:
+        listener.flood_logged = True
+        what = "Sending cookies" if mode else "Dropping request"
+        line = f"TCP: Possible SYN flooding on port {listener.local}. {what}."
+        namespace.emit(WriteLog(line, "said once for each listener"))
+    return mode != 0
+
+
+def _evict(namespace: Namespace, listener: Listener, gate: Gate) -> bool:
+    """Make room for a SYN by the oldest request, if there is one."""
+    everyone = gate.ceiling.counted is Counted.SYN_CACHE
+    requests = namespace.requests.values()
+    oldest = next((r for r in requests if everyone or r.listener is listener), None)
+    namespace.count_own(gate.counters)
+    if oldest is None:
+        return False
+    namespace.remove_request(oldest, Removal.EVICTED, gate.reason)
+    return True
+
+
+def _turn_away(
+    namespace: Namespace, listener: Listener, segment: Segment, gate: Gate, verdict: Verdict
+) -> None:
+    if gate.verdict in (Verdict.DROP, Verdict.RESET):
+        namespace.count_own(gate.counters)
+    namespace.count_loss(listener)
+    namespace.emit(DropSyn(segment, listener.number, gate.reason))
+    if verdict is Verdict.RESET:
+        namespace.reset(segment, gate.reason)
+
+
+def _begin(
+    namespace: Namespace,
+    listener: Listener,
+    segment: Segment,
+    now: Instant,
+    reused_iss: SeqNum | None,
+) -> None:
+    flow = segment.flow
+    iss = namespace.keyed.iss(flow, now) if reused_iss is None else reused_iss
+    request = Request(flow, listener, segment.seq, iss, segment.options, segment.window, now)
+    if Feature.FAST_OPEN in namespace.profile.features:
+        fast_open = fastopen.offer(namespace, listener, segment, now)
+        if fast_open.accepted:
+            fastopen.open_connection(namespace, request, segment, now)
+            return
+        request.fast_open_cookie = fast_open.cookie
+    namespace.requests[flow] = request
+    listener.syn_queue.add(request)
+    reason = "a SYN, and room for it"
+    namespace.emit(AddRequest(flow, listener.number, listener.syn_queue.depth, reason))
+    synack.arm(namespace, request, now)
+    namespace.send(synack.build(namespace, request, now), "the answer to a SYN")
+
+
+def _send_cookie(namespace: Namespace, listener: Listener, segment: Segment, now: Instant) -> None:
+    """[linux cookie_init_sequence] answer, and keep nothing but the time."""
+    offered = segment.options
+    size = find(offered, MaximumSegmentSize)
+    iss = cookies.make(namespace, segment.flow, segment.seq, size.value if size else 536, now)
+    cookies.remember_sending(namespace.groups[listener.local], now)
+    namespace.count(c.SYNCOOKIES_SENT)
+    if find(offered, Timestamps) is None:
+        # Its only place for the other options would have been the timestamp.
+        offered = ()
+    ack = add(segment.seq, 1)
+    answer = synack.syn_ack(namespace, segment.flow, iss, ack, offered, now)
+    namespace.send(answer, "a cookie: the SYN queue is full, and nothing is remembered")
+
+
+def _check_cookie(namespace: Namespace, listener: Listener, segment: Segment, now: Instant) -> None:
+    """[linux cookie_v4_check] an ACK that nobody waits for, unless it brings a cookie back."""
+    group = namespace.groups[listener.local]
+    if not namespace.sysctl.tcp_syncookies or not cookies.recently_sent(group, now):
+        namespace.reset(segment, "there is no connection that it could belong to")
+        return
+    iss, irs = add(segment.ack, -1), add(segment.seq, -1)
+    mss = cookies.check(namespace, segment.flow, iss, irs, now)
+    if mss is None:
+        namespace.count(c.SYNCOOKIES_FAILED)
+        namespace.reset(segment, "the cookie is none of ours, or too old")
+        return
+    namespace.count(c.SYNCOOKIES_RECV)
+    gate = listener.refuses_ack()
+    if gate is not None:
+        # tcp_abort_on_overflow is not asked here: there is no request to abort.
+        handshake.refuse(namespace, listener, segment, gate)
+        return
+    connection = Connection(segment.flow, State.ESTABLISHED, iss, now)
+    stamp = find(segment.options, Timestamps)
+    options = (MaximumSegmentSize(mss), *((SackPermitted(), stamp) if stamp else ()))
+    connection.learn(irs, options, bool(namespace.sysctl.tcp_timestamps))
+    connection.snd_una = connection.snd_nxt = segment.ack
+    connection.snd_wnd = segment.window
+    handshake.admit(namespace, listener, connection, segment, now)

@@ -1,0 +1,163 @@
+"""The SYN/ACK: what it says, when it is sent again, and when its answer comes too late."""
+
+from . import counters as c
+from .effects import Move, Removal, SendSegment, TimerKind
+from .instant import Instant, text
+from .listener import Listener
+from .namespace import Namespace
+from .request import Request, allowed_retries, fire
+from .segment import (
+    ACK,
+    RST,
+    SYN,
+    FastOpenCookie,
+    Flow,
+    MaximumSegmentSize,
+    Option,
+    SackPermitted,
+    Segment,
+    Timestamps,
+    WindowScale,
+    find,
+)
+from .seqnum import SeqNum, add
+from .states import State
+
+__all__ = ["WINDOW_SCALE", "advertised_mss", "arm", "build", "on_timer", "resend", "syn_ack"]
+
+#: The shift that this host asks for.
+WINDOW_SCALE = 7
+
+
+def advertised_mss(flow: Flow) -> int:
+    """The largest segment on an Ethernet, by the size of the network's header."""
+    return 1440 if ":" in flow.local.host else 1460
+
+
+def syn_ack(
+    namespace: Namespace,
+    flow: Flow,
+    iss: SeqNum,
+    ack: SeqNum,
+    offered: tuple[Option, ...],
+    now: Instant,
+    fast_open_cookie: bytes | None = None,
+) -> Segment:
+    """A SYN/ACK that agrees to the options that a SYN offered.
+
+    [linux tcp_synack_options] The maximum segment size is always there, the rest if offered.
+    """
+    options: list[Option] = [MaximumSegmentSize(advertised_mss(flow))]
+    if offered:
+        stamp = find(offered, Timestamps)
+        if find(offered, SackPermitted):
+            options.append(SackPermitted())
+        if stamp and namespace.sysctl.tcp_timestamps:
+            options.append(Timestamps(namespace.keyed.tsval(flow, now), stamp.tsval))
+        if find(offered, WindowScale):
+            options.append(WindowScale(WINDOW_SCALE))
+    if fast_open_cookie is not None:
+        options.append(FastOpenCookie(fast_open_cookie))
+    return Segment(flow.local, flow.remote, SYN | ACK, iss, ack, 65535, tuple(options))
+
+
+def build(namespace: Namespace, request: Request, now: Instant) -> Segment:
+    """The SYN/ACK of a request, which remembers the timestamps that its answer may echo."""
+    answer = syn_ack(
+        namespace,
+        request.flow,
+        request.iss,
+        request.rcv_nxt,
+        request.peer_options,
+        now,
+        request.fast_open_cookie,
+    )
+    stamp = find(answer.options, Timestamps)
+    if stamp is not None:
+        request.last_tsval = stamp.tsval
+        if request.first_tsval is None:
+            request.first_tsval = stamp.tsval
+    return answer
+
+
+def resend(namespace: Namespace, request: Request, now: Instant, reason: str) -> None:
+    """[linux tcp_rtx_synack] send it again, for whatever reason."""
+    request.retransmits += 1
+    # Asked for only once: a cookie belongs to the first SYN/ACK.
+    request.fast_open_cookie = None
+    namespace.count(c.RETRANS_SEGS)
+    namespace.count(c.TCP_SYN_RETRANS)
+    namespace.emit(SendSegment(build(namespace, request, now), reason))
+
+
+def arm(namespace: Namespace, request: Request, now: Instant) -> None:
+    """Set the timer for the next SYN/ACK, or for the end of the request's life if that is first."""
+    schedule = namespace.profile.schedule
+    interval = schedule.interval(request.timeouts, namespace.sysctl.rto_max)
+    at = now + interval
+    reason = f"the answer to a SYN/ACK may take {text(interval)}"
+    if schedule.lifetime is not None:
+        end = request.born + schedule.lifetime
+        if end < at:
+            at, reason = end, f"a request lives for {text(schedule.lifetime)}"
+    namespace.arm(request, TimerKind.SYN_ACK, at, reason)
+
+
+def on_timer(namespace: Namespace, request: Request, now: Instant) -> None:
+    """[linux reqsk_timer_handler] nobody has answered in time."""
+    adopted = request.listener.state is not State.LISTEN
+    if adopted and not _adopt(namespace, request):
+        namespace.remove_request(request, Removal.ORPHANED, "its listener is closed")
+        return
+    listener = request.listener
+    verdict = fire(request, _retries(namespace, request, listener), listener.defer_accept)
+    namespace.count(c.TCP_TIMEOUTS)
+    lifetime = namespace.profile.schedule.lifetime
+    if verdict.expired or (lifetime is not None and now >= request.born + lifetime):
+        if adopted:
+            namespace.count(c.TCP_MIGRATE_REQ_FAILURE)
+        _expire(namespace, request, now)
+        return
+    if adopted:
+        namespace.count(c.TCP_MIGRATE_REQ_SUCCESS)
+    if verdict.resend:
+        resend(namespace, request, now, "no answer to the SYN/ACK")
+    listener.syn_queue.young -= request.young
+    request.timeouts += 1
+    arm(namespace, request, now)
+
+
+def _adopt(namespace: Namespace, request: Request) -> bool:
+    """Give the request of a closed listener to a sibling, if siblings inherit."""
+    heir = namespace.heir_of(request.listener, request.flow)
+    if heir is None:
+        return False
+    old = request.listener
+    old.syn_queue.remove(request)
+    heir.syn_queue.add(request)
+    request.listener = heir
+    reason = "its listener is closed, and tcp_migrate_req lets a sibling inherit"
+    namespace.emit(Move(request.flow, old.number, heir.number, reason))
+    return True
+
+
+def _retries(namespace: Namespace, request: Request, listener: Listener) -> int:
+    schedule, aging = namespace.profile.schedule, namespace.profile.aging
+    retries = schedule.retries
+    if retries is None:
+        retries = listener.syn_retries or namespace.sysctl.tcp_synack_retries
+    if aging is None:
+        return retries
+    depth = listener.syn_queue.depth
+    crowded = depth >= aging.capacity(listener.sizes(namespace.sysctl))
+    return allowed_retries(retries, depth, listener.syn_queue.young, crowded)
+
+
+def _expire(namespace: Namespace, request: Request, now: Instant) -> None:
+    reason = f"no answer to {request.retransmits + 1} SYN/ACKs in {text(now - request.born)}"
+    namespace.remove_request(request, Removal.EXPIRED, reason)
+    if namespace.profile.schedule.reset_at_expiry:
+        local, remote = request.flow
+        goodbye = Segment(local, remote, RST | ACK, add(request.iss, 1), request.rcv_nxt, window=0)
+        namespace.count(c.OUT_RSTS)
+        namespace.send(goodbye, reason)
