@@ -1,4 +1,5 @@
 import pytest
+from cryptography.exceptions import UnsupportedAlgorithm
 
 from annotated_shadowsocks.crypto import methods
 from annotated_shadowsocks.crypto.kdf import evp_bytes_to_key, session_subkey
@@ -12,6 +13,7 @@ from annotated_shadowsocks.crypto.methods import (
     find,
     of_generation,
 )
+from annotated_shadowsocks.crypto.stream_cipher import StreamCipher
 from annotated_shadowsocks.errors import ConfigError, LocalProtocolError
 
 # HMBSbige/Shadowsocks.Net UnitTest/AEADShadowsocksCryptoTest.cs: whole streams, password 密码.
@@ -73,7 +75,7 @@ def test_the_salt_is_as_long_as_the_key(method: CipherMethod) -> None:
 
 @every_row
 def test_find_gives_what_is_served_and_available(row: CipherMethod) -> None:
-    if row.generation in SERVED and not row.unavailable:
+    if row.generation in SERVED and not row.unavailable and not row.insecure:
         assert find(row.name) is find(row.name.upper()) is row
     else:
         with pytest.raises(ConfigError):
@@ -101,26 +103,82 @@ def test_sizes_of_2022(name: str, key_size: int, packet_nonces: bool) -> None:
 
 
 @every_row
-def test_a_row_seals_or_says_why_not(row: CipherMethod) -> None:
+def test_a_row_works_or_says_why_not(row: CipherMethod) -> None:
+    key = bytes(range(row.key_size))
     if row.unavailable:
-        with pytest.raises(LocalProtocolError):
-            row.aead(bytes(row.key_size))
+        with pytest.raises((LocalProtocolError, UnsupportedAlgorithm)):
+            row.stream(key, bytes(row.salt_size)).encryptor() if row.stream else row.aead(key)
         return
-    sealed, plain = bytearray(5 + TAG_SIZE), bytearray(5)
-    box = row.aead(bytes(row.key_size))
-    box.encrypt_into(bytes(row.nonce_size), b"hello", None, sealed)
-    box.decrypt_into(bytes(row.nonce_size), sealed, None, plain)
-    assert plain == b"hello"
+    sealed, plain = memoryview(bytearray(5 + TAG_SIZE)), memoryview(bytearray(5))
+    if row.stream is None:
+        box = row.aead(key)
+        box.encrypt_into(bytes(row.nonce_size), b"hello", None, sealed)
+        box.decrypt_into(bytes(row.nonce_size), sealed, None, plain)
+    else:
+        cipher = row.stream(key, bytes(row.salt_size))
+        cipher.encryptor().update_into(b"hello", sealed)
+        cipher.decryptor().update_into(sealed[:5], plain)
+    assert bytes(plain) == b"hello"
 
 
-def test_a_served_method_that_is_not_available_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_only_stream_ciphers_are_insecure() -> None:
+    insecure = {name for name, row in TABLE.items() if row.insecure}
+    assert insecure == of_generation(Generation.STREAM).keys()
+
+
+def test_what_a_peer_can_and_no_library_of_ours() -> None:
+    missing = {name for name, row in TABLE.items() if row.missing}
+    camellia = {f"camellia-{bits}-cfb1" for bits in (128, 192, 256)}
+    aes = {f"aes-{bits}-cfb1" for bits in (128, 192, 256)}
+    assert missing == {"2022-blake3-chacha8-poly1305", "salsa20", *camellia, *aes}
+
+
+def test_what_openssl_lacks_is_found_out() -> None:
+    def lacking(key: bytes, iv: bytes) -> StreamCipher:
+        raise UnsupportedAlgorithm("old")
+
+    row = CipherMethod("old", Generation.STREAM, 16, 16, stream=lacking)
+    assert row.unavailable == "this build of OpenSSL does not have it"
+
+
+@pytest.fixture
+def all_served(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(methods, "METHODS", TABLE)
-    name = "2022-blake3-chacha8-poly1305"
-    with pytest.raises(ConfigError) as raised:
+
+
+@pytest.mark.usefixtures("all_served")
+@pytest.mark.parametrize(
+    ("name", "problem"),
+    [
+        ("2022-blake3-chacha8-poly1305", "is not available: no library at hand has ChaCha8"),
+        ("rc4-md5", "is insecure: whoever is on the path can change what it carries"),
+        ("none", "is insecure: whoever is on the path can read what it carries"),
+        ("salsa20", "is insecure"),
+    ],
+)
+def test_what_is_known_and_refused(name: str, problem: str) -> None:
+    with pytest.raises(ConfigError, match=f"method '{name}' {problem}") as raised:
         find(name)
-    text = str(raised.value)
-    assert f"method '{name}' is not available: OpenSSL has no ChaCha8; there is aes-128-" in text
-    assert name not in raised.value.remedy
+    assert "--list-ciphers" in raised.value.remedy or "--allow-insecure" in raised.value.remedy
+
+
+@pytest.mark.usefixtures("all_served")
+def test_an_operator_may_mean_it() -> None:
+    for row in of_generation(Generation.STREAM).values():
+        if row.unavailable:
+            with pytest.raises(ConfigError, match="is not available"):
+                find(row.name, allow_insecure=True)
+        else:
+            assert find(row.name.upper(), allow_insecure=True) is row
+
+
+@pytest.mark.usefixtures("all_served")
+def test_nothing_insecure_or_missing_is_proposed() -> None:
+    with pytest.raises(ConfigError) as raised:
+        find("aes-256-cfg")
+    assert "did you mean aes-256-gcm?" in raised.value.remedy
+    assert "cfb" not in raised.value.remedy
+    assert "chacha8" not in raised.value.remedy
 
 
 def test_an_unknown_method_gets_the_nearest_and_the_list() -> None:
@@ -132,6 +190,6 @@ def test_an_unknown_method_gets_the_nearest_and_the_list() -> None:
 
 
 @pytest.mark.parametrize("name", ["", "none", "plain"])
-def test_a_method_that_hides_nothing_is_unknown(name: str) -> None:
-    with pytest.raises(ConfigError, match="unknown method"):
+def test_a_method_that_hides_nothing_is_refused(name: str) -> None:
+    with pytest.raises(ConfigError, match=r"unknown method|is insecure"):
         find(name)

@@ -7,9 +7,13 @@ configuration may name.
 import difflib
 from dataclasses import dataclass
 from enum import Enum
+from functools import cache, partial
+
+from cryptography.exceptions import UnsupportedAlgorithm
 
 from ..errors import ConfigError, LocalProtocolError
 from .aead import Aead, AeadFactory, XChaCha20Poly1305, aes_gcm, chacha20_poly1305
+from .stream_cipher import CIPHERS, StreamCipherFactory
 
 __all__ = [
     "METHODS",
@@ -31,27 +35,62 @@ class Generation(Enum):
 
     AEAD = "AEAD (SIP004)"
     AEAD_2022 = "AEAD-2022 (SIP022)"
+    STREAM = "stream cipher"
 
 
 #: The generations that the services know how to relay. Whoever teaches them one adds it here.
 SERVED = frozenset({Generation.AEAD})
 
 
+def _no_box(key: bytes) -> Aead:
+    raise LocalProtocolError("this method has no boxes")
+
+
 @dataclass(frozen=True, slots=True)
 class CipherMethod:
-    """One row: the sizes are octets. In SIP004 and SIP022 the salt is as long as the key."""
+    """One row: the sizes are octets. In SIP004 and SIP022 the salt is as long as the key.
+
+    Of a stream cipher ``salt_size`` is the size of the IV.
+    """
 
     name: str
     generation: Generation
     key_size: int
     salt_size: int
-    nonce_size: int
-    aead: AeadFactory
+    nonce_size: int = 0
+    aead: AeadFactory = _no_box
     #: SIP022 only: the box for datagrams under the key itself, with nonces of 24 octets. Methods
     #: without one put a separate header before each datagram, a block of AES.
     packet_aead: AeadFactory | None = None
-    #: Why the method cannot be used here, empty where it can.
-    unavailable: str = ""
+    #: Stream ciphers only.
+    stream: StreamCipherFactory | None = None
+    #: Why nobody here can have this method; ``unavailable`` says more.
+    missing: str = ""
+
+    @property
+    def insecure(self) -> bool:
+        """Whether a configuration has to say that it means it."""
+        return self.generation is Generation.STREAM
+
+    @property
+    def unavailable(self) -> str:
+        """Why the method cannot be used here, empty where it can; found out at the first call."""
+        return self.missing or _missing_in_openssl(self)
+
+
+@cache
+def _missing_in_openssl(method: CipherMethod) -> str:
+    """Build the cipher once and see. What OpenSSL lacks depends on who built it."""
+    try:
+        if method.stream is None:
+            method.aead(bytes(method.key_size))
+        else:
+            # Not all zeros: a cipher may refuse a key for being weak.
+            key = bytes(range(method.key_size))
+            method.stream(key, bytes(method.salt_size)).encryptor()
+    except UnsupportedAlgorithm:
+        return "this build of OpenSSL does not have it"
+    return ""
 
 
 def _aead(name: str, key_size: int, nonce_size: int, aead: AeadFactory) -> CipherMethod:
@@ -61,9 +100,9 @@ def _aead(name: str, key_size: int, nonce_size: int, aead: AeadFactory) -> Ciphe
 def _aead_2022(
     name: str,
     key_size: int,
-    aead: AeadFactory,
+    aead: AeadFactory = _no_box,
     packet_aead: AeadFactory | None = None,
-    unavailable: str = "",
+    missing: str = "",
 ) -> CipherMethod:
     return CipherMethod(
         f"2022-blake3-{name}",
@@ -73,12 +112,15 @@ def _aead_2022(
         12,
         aead,
         packet_aead,
-        unavailable,
+        missing=missing,
     )
 
 
-def _no_box(key: bytes) -> Aead:
-    raise LocalProtocolError("a method that is not available seals nothing")
+def _stream(
+    name: str, key_size: int, iv_size: int, factory: StreamCipherFactory | str
+) -> CipherMethod:
+    row = partial(CipherMethod, name, Generation.STREAM, key_size, iv_size)
+    return row(missing=factory) if isinstance(factory, str) else row(stream=factory)
 
 
 TABLE: dict[str, CipherMethod] = {
@@ -93,7 +135,10 @@ TABLE: dict[str, CipherMethod] = {
         _aead_2022("aes-256-gcm", 32, aes_gcm),
         _aead_2022("chacha20-poly1305", 32, chacha20_poly1305, XChaCha20Poly1305),
         # OpenSSL has ChaCha with twenty rounds and no other.
-        _aead_2022("chacha8-poly1305", 32, _no_box, _no_box, "OpenSSL has no ChaCha8"),
+        _aead_2022(
+            "chacha8-poly1305", 32, packet_aead=_no_box, missing="no library at hand has ChaCha8"
+        ),
+        *(_stream(*row) for row in CIPHERS),
     )
 }
 
@@ -107,18 +152,30 @@ def of_generation(generation: Generation) -> dict[str, CipherMethod]:
     return {name: row for name, row in TABLE.items() if row.generation is generation}
 
 
-def find(name: str) -> CipherMethod:
-    """The method of that name, which can be used and is served.
+def find(name: str, allow_insecure: bool = False) -> CipherMethod:
+    """The method of that name, which is served and can be used.
 
-    Raises ``ConfigError`` that says why it cannot, or lists what there is, nearest first.
+    Raises ``ConfigError`` that says why it cannot be, or lists what there is, nearest first. A
+    method that is insecure is refused too, unless ``allow_insecure``.
     """
     method = METHODS.get(name.lower())
-    if method is not None and not method.unavailable:
-        return method
-    usable = [row.name for row in METHODS.values() if not row.unavailable]
-    if method is not None:
-        problem = f"method '{name}' is not available: {method.unavailable}"
-        raise ConfigError("", problem, f"there is {', '.join(usable)}")
-    near = difflib.get_close_matches(name.lower(), usable, n=1)
-    hint = f"did you mean {near[0]}? " if near else ""
-    raise ConfigError("", f"unknown method '{name}'", f"{hint}there is {', '.join(usable)}")
+    if method is None:
+        usable = [row.name for row in METHODS.values() if _problem(row, allow_insecure) is None]
+        near = difflib.get_close_matches(name.lower(), usable, n=1)
+        hint = f"did you mean {near[0]}? " if near else ""
+        raise ConfigError("", f"unknown method '{name}'", f"{hint}there is {', '.join(usable)}")
+    problem = _problem(method, allow_insecure)
+    if problem is not None:
+        raise problem
+    return method
+
+
+def _problem(method: CipherMethod, allow_insecure: bool) -> ConfigError | None:
+    if method.insecure and not allow_insecure:
+        why = "can change what it carries" if method.key_size else "can read what it carries"
+        problem = f"method '{method.name}' is insecure: whoever is on the path {why}"
+        return ConfigError("", problem, "use aes-256-gcm, or --allow-insecure-ciphers to mean it")
+    if method.unavailable:
+        problem = f"method '{method.name}' is not available: {method.unavailable}"
+        return ConfigError("", problem, "'--list-ciphers' shows what is")
+    return None
