@@ -43,7 +43,7 @@ class _RecordLock:
         self._fd = os.memfd_create("salts", os.MFD_CLOEXEC)
 
     def __enter__(self) -> None:
-        # [fcntl(2)] record locks belong to a process: forked workers exclude each other though they
+        # [man fcntl(2)] record locks belong to a process: forked workers exclude each other though they
         # inherited one descriptor, which flock(2) would not give.
         fcntl.lockf(self._fd, fcntl.LOCK_EX)
 
