@@ -10,8 +10,9 @@ limit and ``M`` ``tcp_max_syn_backlog``.
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from enum import Enum
 from typing import NamedTuple
+
+from .named import Named
 
 __all__ = [
     "Ceiling",
@@ -25,7 +26,7 @@ __all__ = [
 ]
 
 
-class Counted(Enum):
+class Counted(Named):
     """Which entries a system counts; the value is what formulas call them."""
 
     ACCEPT_QUEUE = "n"
@@ -33,8 +34,6 @@ class Counted(Enum):
     BOTH = "n + n0"
     #: One cache for all listeners of the host.
     SYN_CACHE = "all n0"
-
-    __hash__ = object.__hash__
 
 
 class Sizes(NamedTuple):

@@ -11,11 +11,11 @@ the effect.
 """
 
 from dataclasses import dataclass
-from enum import Enum
 from typing import TypeAlias
 
 from .counters import MEANINGS
 from .instant import Instant
+from .named import Named
 from .segment import Flow, Segment
 from .states import State
 
@@ -42,7 +42,7 @@ __all__ = [
 ]
 
 
-class Removal(Enum):
+class Removal(Named):
     """How a half-open request ended."""
 
     COMPLETED = "the handshake is complete"
@@ -56,7 +56,7 @@ class Removal(Enum):
     MOVED = "another listener has it"
 
 
-class TimerKind(Enum):
+class TimerKind(Named):
     """What a timer is for."""
 
     SYN_ACK = "send SYN/ACK again, or give up"

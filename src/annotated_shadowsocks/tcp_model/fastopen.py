@@ -96,8 +96,6 @@ def open_connection(namespace: Namespace, request: Request, segment: Segment, no
     connection.request = request
     connection.listener = listener
     namespace.connections[flow] = connection
-    namespace.count(c.PASSIVE_OPENS)
-    namespace.count(c.TCP_FAST_OPEN_PASSIVE)
     reason = "the SYN holds a valid Fast Open cookie"
     namespace.emit(ChangeState(flow, State.LISTEN, State.SYN_RECEIVED, reason))
     namespace.send(synack.build(namespace, request, now), reason)
@@ -107,6 +105,8 @@ def open_connection(namespace: Namespace, request: Request, segment: Segment, no
     if segment.payload:
         namespace.emit(Deliver(flow, len(segment.payload), False, "data in the SYN"))
     _arm(namespace, connection, request, now)
+    namespace.count(c.PASSIVE_OPENS)
+    namespace.count(c.TCP_FAST_OPEN_PASSIVE)
 
 
 def receive(namespace: Namespace, connection: Connection, segment: Segment, now: Instant) -> None:
@@ -171,9 +171,9 @@ def on_timer(namespace: Namespace, connection: Connection, request: Request, now
     listener = request.listener
     retries = listener.syn_retries or namespace.sysctl.tcp_synack_retries + 1
     if request.timeouts >= retries:
-        namespace.count(c.TCP_ABORT_ON_TIMEOUT)
         forget(namespace, connection, now, by_reset=False)
         namespace.close_connection(connection, "nobody confirmed it", ETIMEDOUT, failed=True)
+        namespace.count(c.TCP_ABORT_ON_TIMEOUT)
         return
     synack.resend(namespace, request, now, "no answer to the SYN/ACK")
     request.timeouts += 1

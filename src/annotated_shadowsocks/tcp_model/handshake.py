@@ -64,19 +64,18 @@ def receive(namespace: Namespace, request: Request, segment: Segment, now: Insta
 def _resend(
     namespace: Namespace, request: Request, listener: Listener, segment: Segment, now: Instant
 ) -> None:
-    namespace.count_drop(listener)
     if namespace.limited(request, segment, now, c.TCP_ACK_SKIPPED_SYN_RECV):
         namespace.emit(DropSegment(segment, "the SYN/ACK was sent again a moment ago"))
-        return
-    synack.resend(namespace, request, now, "the SYN came again")
-    # The interval does not double for it: no timeout has happened.
-    synack.arm(namespace, request, now)
+    else:
+        synack.resend(namespace, request, now, "the SYN came again")
+        # The interval does not double for it: no timeout has happened.
+        synack.arm(namespace, request, now)
+    namespace.count_drop(listener)
 
 
 def _acknowledge(
     namespace: Namespace, request: Request, listener: Listener, segment: Segment, now: Instant
 ) -> None:
-    namespace.count_drop(listener)
     if namespace.limited(request, segment, now, c.TCP_ACK_SKIPPED_SYN_RECV):
         namespace.emit(DropSegment(segment, "out of window, and that was said a moment ago"))
     else:
@@ -87,20 +86,21 @@ def _acknowledge(
         namespace.count(c.PAWS_ESTAB)
     elif tsecr_rejects(segment, request):
         namespace.count(c.TSECR_REJECTED)
+    namespace.count_drop(listener)
 
 
 def _ignore(
     namespace: Namespace, request: Request, listener: Listener, segment: Segment, now: Instant
 ) -> None:
-    namespace.count_drop(listener)
     namespace.emit(DropSegment(segment, "nothing that a half-open connection can use"))
+    namespace.count_drop(listener)
 
 
 def _remove(
     namespace: Namespace, request: Request, listener: Listener, segment: Segment, now: Instant
 ) -> None:
-    namespace.count(c.ATTEMPT_FAILS)
     namespace.remove_request(request, Removal.RESET, "the peer sent an RST")
+    namespace.count(c.ATTEMPT_FAILS)
     namespace.count(c.EMBRYONIC_RSTS)
     namespace.count_drop(listener)
 
@@ -108,9 +108,9 @@ def _remove(
 def _refuse(
     namespace: Namespace, request: Request, listener: Listener, segment: Segment, now: Instant
 ) -> None:
-    namespace.count(c.ATTEMPT_FAILS)
     namespace.reset(segment, "a SYN inside the window: one of the two is not real")
     namespace.remove_request(request, Removal.REFUSED, "a SYN with another number came")
+    namespace.count(c.ATTEMPT_FAILS)
     namespace.count(c.EMBRYONIC_RSTS)
     namespace.count_drop(listener)
 
@@ -121,10 +121,10 @@ def _complete(
     bare = segment.end_seq == add(request.irs, 1)
     if bare and request.timeouts < listener.defer_accept:
         request.acked = True
-        namespace.count(c.TCP_DEFER_ACCEPT_DROP)
-        namespace.count_drop(listener)
         reason = "TCP_DEFER_ACCEPT: a connection without data does not count yet"
         namespace.emit(DropAck(segment, listener.number, reason))
+        namespace.count(c.TCP_DEFER_ACCEPT_DROP)
+        namespace.count_drop(listener)
         return
     gate = listener.refuses_ack()
     if gate is not None:
@@ -154,9 +154,9 @@ ACTIONS: Mapping[Action, Callable[[Namespace, Request, Listener, Segment, Instan
 
 def refuse(namespace: Namespace, listener: Listener, segment: Segment, gate: AckGate) -> None:
     """Count and drop a segment that would have completed a handshake."""
+    namespace.emit(DropAck(segment, listener.number, gate.reason))
     namespace.count_own(gate.counters)
     namespace.count_loss(listener)
-    namespace.emit(DropAck(segment, listener.number, gate.reason))
 
 
 def _overflow(
@@ -209,9 +209,9 @@ def admit(
     now: Instant,
 ) -> None:
     """Queue a connection, and let it have what came with the ACK that completed it."""
-    namespace.count(c.PASSIVE_OPENS)
     namespace.connections[connection.flow] = connection
     enqueue(namespace, listener, connection, "the handshake is complete")
+    namespace.count(c.PASSIVE_OPENS)
     if segment.payload or segment.flags & FIN:
         synchronized.receive(namespace, connection, segment, now)
 

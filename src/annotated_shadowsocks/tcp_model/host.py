@@ -19,7 +19,6 @@ What a socket call would refuse raises ``OSError`` with its errno, as the real c
 
 import errno
 from collections.abc import Mapping
-from enum import Enum
 
 from ..endpoint import Endpoint
 from ..errors import LocalProtocolError
@@ -30,6 +29,7 @@ from .counters import Counters
 from .effects import Dequeue, DropSegment, Effect, SetLimit
 from .instant import Instant
 from .listener import Listener
+from .named import Named
 from .namespace import Namespace
 from .profile import Feature, Profile
 from .request import Request, retrans_to_secs, secs_to_retrans
@@ -45,7 +45,7 @@ __all__ = ["Host", "SocketOption"]
 _FAST_OPEN_FOR_ALL = 0x402
 
 
-class SocketOption(Enum):
+class SocketOption(Named):
     """Options of a listener that concern its queues, each with the feature that it needs."""
 
     #: Seconds that a bare final ACK is not enough, rounded up to a timeout.

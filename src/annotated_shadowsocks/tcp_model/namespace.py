@@ -111,8 +111,8 @@ class Namespace:
             answer = Segment(segment.dst, segment.src, RST, segment.ack, window=0)
         else:
             answer = Segment(segment.dst, segment.src, RST | ACK, 0, segment.end_seq, window=0)
-        self.count(OUT_RSTS)
         self.send(answer, reason)
+        self.count(OUT_RSTS)
 
     def limited(
         self, block: Request | Connection, segment: Segment, now: Instant, counter: str
@@ -148,16 +148,16 @@ class Namespace:
         ``failed`` says that the protocol gave up, and not the connection's owner.
         """
         old = connection.state
-        if failed and old in (State.SYN_SENT, State.SYN_RECEIVED):
-            self.count(ATTEMPT_FAILS)
-        if old in (State.ESTABLISHED, State.CLOSE_WAIT):
-            self.count(ESTAB_RESETS)
         connection.deadline = None
         self.connections.pop(connection.flow, None)
         self.change_state(connection, State.CLOSED, reason)
         if error is not None:
             connection.error = error
             self.emit(Fail(connection.flow, error, reason))
+        if failed and old in (State.SYN_SENT, State.SYN_RECEIVED):
+            self.count(ATTEMPT_FAILS)
+        if old in (State.ESTABLISHED, State.CLOSE_WAIT):
+            self.count(ESTAB_RESETS)
 
     def remove_request(self, request: Request, cause: Removal, reason: str) -> None:
         """Take a request out of its queue and out of the table."""

@@ -50,10 +50,10 @@ def receive(
         case Action.RESET:
             namespace.reset(segment, "there is no connection that it could belong to")
         case _:
+            namespace.emit(DropSegment(segment, "nothing that begins a connection"))
             if not segment.flags & ACK:
                 # [linux tcp_rcv_state_process] an RST with ACK takes the path of an ACK
                 namespace.count_drop(listener)
-            namespace.emit(DropSegment(segment, "nothing that begins a connection"))
 
 
 def _open(
@@ -139,12 +139,12 @@ def _evict(namespace: Namespace, listener: Listener, gate: Gate) -> bool:
 def _turn_away(
     namespace: Namespace, listener: Listener, segment: Segment, gate: Gate, verdict: Verdict
 ) -> None:
-    if gate.verdict in (Verdict.DROP, Verdict.RESET):
-        namespace.count_own(gate.counters)
-    namespace.count_loss(listener)
     namespace.emit(DropSyn(segment, listener.number, gate.reason))
     if verdict is Verdict.RESET:
         namespace.reset(segment, gate.reason)
+    if gate.verdict in (Verdict.DROP, Verdict.RESET):
+        namespace.count_own(gate.counters)
+    namespace.count_loss(listener)
 
 
 def _begin(
@@ -177,13 +177,13 @@ def _send_cookie(namespace: Namespace, listener: Listener, segment: Segment, now
     size = find(offered, MaximumSegmentSize)
     iss = cookies.make(namespace, segment.flow, segment.seq, size.value if size else 536, now)
     cookies.remember_sending(namespace.groups[listener.local], now)
-    namespace.count(c.SYNCOOKIES_SENT)
     if find(offered, Timestamps) is None:
         # Its only place for the other options would have been the timestamp.
         offered = ()
     ack = add(segment.seq, 1)
     answer = synack.syn_ack(namespace, segment.flow, iss, ack, offered, now)
     namespace.send(answer, "a cookie: the SYN queue is full, and nothing is remembered")
+    namespace.count(c.SYNCOOKIES_SENT)
 
 
 def _check_cookie(namespace: Namespace, listener: Listener, segment: Segment, now: Instant) -> None:
@@ -195,8 +195,8 @@ def _check_cookie(namespace: Namespace, listener: Listener, segment: Segment, no
     iss, irs = add(segment.ack, -1), add(segment.seq, -1)
     mss = cookies.check(namespace, segment.flow, iss, irs, now)
     if mss is None:
-        namespace.count(c.SYNCOOKIES_FAILED)
         namespace.reset(segment, "the cookie is none of ours, or too old")
+        namespace.count(c.SYNCOOKIES_FAILED)
         return
     namespace.count(c.SYNCOOKIES_RECV)
     gate = listener.refuses_ack()

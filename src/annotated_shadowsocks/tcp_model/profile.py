@@ -9,11 +9,11 @@ a number comes from.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from enum import Enum
 
 from ..errors import ConfigError
 from .ceiling import Ceiling
 from .instant import Duration
+from .named import Named
 from .states import State
 from .sysctl import KNOBS, Sysctl
 
@@ -35,7 +35,7 @@ __all__ = [
 ]
 
 
-class Standing(Enum):
+class Standing(Named):
     """How well a fact is known."""
 
     OBSERVED = "seen on a running kernel"
@@ -52,7 +52,7 @@ class Citation:
     standing: Standing = Standing.SOURCE
 
 
-class Below(Enum):
+class Below(Named):
     """What a backlog below the least becomes."""
 
     LEAST = "the least"
@@ -81,7 +81,7 @@ class Clamp:
         return max(min(backlog, greatest), self.raised_to)
 
 
-class Verdict(Enum):
+class Verdict(Named):
     """What happens to a SYN at a gate that is shut."""
 
     DROP = "dropped in silence"
@@ -92,7 +92,7 @@ class Verdict(Enum):
     EVICT = "admitted in place of an older one"
 
 
-class Condition(Enum):
+class Condition(Named):
     """When a gate applies at all."""
 
     ALWAYS = "always"
@@ -101,7 +101,7 @@ class Condition(Enum):
     SEVERAL_YOUNG = "more than one request is young"
 
 
-class Exempt(Enum):
+class Exempt(Named):
     """Which SYNs pass a gate that is shut."""
 
     #: It re-uses the endpoints of a connection in TIME_WAIT.
@@ -123,7 +123,7 @@ class Gate:
     exempt: frozenset[Exempt] = frozenset()
 
 
-class OnAckFull(Enum):
+class OnAckFull(Named):
     """What happens to a final ACK that finds no room."""
 
     KEEP = "ignored; the request stays and SYN/ACK is sent again"
@@ -167,7 +167,7 @@ class Schedule:
         return min(interval, rto_max) if self.capped else interval
 
 
-class Feature(Enum):
+class Feature(Named):
     """Switches that not every system has."""
 
     DEFER_ACCEPT = "TCP_DEFER_ACCEPT"
@@ -177,7 +177,7 @@ class Feature(Enum):
     REUSEPORT = "SO_REUSEPORT"
 
 
-class Leftover(Enum):
+class Leftover(Named):
     """What becomes of half-open requests when their listener closes."""
 
     #: They stay until their next segment, which is answered by RST, or their next timeout.

@@ -155,8 +155,8 @@ def on_timer(namespace: Namespace, connection: Connection, now: Instant) -> None
 def _probe(namespace: Namespace, connection: Connection, now: Instant) -> None:
     """[linux tcp_send_loss_probe] the newest segment again, before anything counts as lost."""
     connection.probed = True
-    namespace.count(c.TCP_LOSS_PROBES)
     _send_again(namespace, connection, connection.unacked[-1], now, "tail loss probe")
+    namespace.count(c.TCP_LOSS_PROBES)
     _arm(namespace, connection, now)
 
 
@@ -164,17 +164,17 @@ def _time_out(namespace: Namespace, connection: Connection, now: Instant) -> Non
     """[linux tcp_retransmit_timer] the oldest segment again, or the end."""
     namespace.count(c.TCP_TIMEOUTS)
     if _is_hopeless(namespace, connection, now):
-        namespace.count(c.TCP_ABORT_ON_TIMEOUT)
         waited = text(now - connection.unacked[0].at)
         namespace.close_connection(connection, f"no answer in {waited}", ETIMEDOUT, failed=True)
+        namespace.count(c.TCP_ABORT_ON_TIMEOUT)
         return
     connection.timeouts += 1
     if connection.first_timeout_at is None:
         connection.first_timeout_at = now
     oldest = connection.unacked[0]
+    _send_again(namespace, connection, oldest, now, "no answer in time")
     if oldest.flags & SYN:
         namespace.count(c.TCP_SYN_RETRANS)
-    _send_again(namespace, connection, oldest, now, "no answer in time")
     linear = namespace.sysctl.tcp_syn_linear_timeouts
     if connection.state is not State.SYN_SENT or connection.timeouts > linear:
         connection.rto = min(2 * connection.rto, namespace.sysctl.rto_max)
@@ -209,9 +209,9 @@ def _patience(retries: int, base: Duration, rto_max: Duration) -> Duration:
 def _send_again(
     namespace: Namespace, connection: Connection, sent: Sent, now: Instant, reason: str
 ) -> None:
-    namespace.count(c.RETRANS_SEGS)
     again = segment(namespace, connection, sent.flags, now, sent.seq, sent.payload)
     namespace.send(again, reason)
+    namespace.count(c.RETRANS_SEGS)
 
 
 def _computed_rto(namespace: Namespace, connection: Connection) -> Duration:

@@ -6,10 +6,10 @@ each field, which costs three times as much.
 """
 
 from dataclasses import dataclass
-from enum import Enum
 from typing import Final, NamedTuple, TypeAlias, TypeVar
 
 from ..endpoint import Endpoint
+from .named import Named
 from .seqnum import SeqNum, add
 
 __all__ = [
@@ -178,7 +178,7 @@ def sequence_space(flags: int, payload: bytes) -> int:
     return len(payload) + ((flags & SYN) >> 1) + (flags & FIN)
 
 
-class UnreachableKind(Enum):
+class UnreachableKind(Named):
     """What an ICMP error says, in the words of both IPv4 and IPv6."""
 
     NETWORK = "network unreachable"

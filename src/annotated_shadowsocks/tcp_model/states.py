@@ -17,14 +17,15 @@ request or a final ACK completes it is decided by the queues, not here.
 """
 
 from collections.abc import Mapping
-from enum import Enum
 from types import MappingProxyType
 from typing import NamedTuple
+
+from .named import Named
 
 __all__ = ["SYNCHRONIZED", "TRANSITIONS", "Action", "Arrival", "State", "Step"]
 
 
-class State(Enum):
+class State(Named):
     """The states of RFC 9293, and Linux's request."""
 
     CLOSED = "CLOSED"
@@ -40,15 +41,8 @@ class State(Enum):
     LAST_ACK = "LAST_ACK"
     TIME_WAIT = "TIME_WAIT"
 
-    def __repr__(self) -> str:
-        """The bare name, as people write it."""
-        return self.name
 
-    # Members are keys on the path of every segment, and Enum's own hash is a Python function.
-    __hash__ = object.__hash__
-
-
-class Arrival(Enum):
+class Arrival(Named):
     """What a segment is to the state that receives it; the first that fits."""
 
     #: The SYN that began this, once more; in TIME_WAIT, any SYN that is not a new one.
@@ -71,14 +65,8 @@ class Arrival(Enum):
     TEXT = "ACK with data"
     FIN = "ACK with FIN"
 
-    def __repr__(self) -> str:
-        """The bare name, as people write it."""
-        return self.name
 
-    __hash__ = object.__hash__
-
-
-class Action(Enum):
+class Action(Named):
     """What is done about it."""
 
     #: A cell that no segment reaches, since the state cannot tell the arrival.
@@ -111,12 +99,6 @@ class Action(Enum):
     REOPEN = "reopen"
     #: Begin the wait anew.
     LINGER = "linger"
-
-    def __repr__(self) -> str:
-        """The bare name, as people write it."""
-        return self.name
-
-    __hash__ = object.__hash__
 
 
 class Step(NamedTuple):

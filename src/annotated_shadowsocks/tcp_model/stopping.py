@@ -76,5 +76,5 @@ def _clear_requests(namespace: Namespace, listener: Listener) -> None:
         if namespace.profile.leftover is Leftover.RESET:
             local, remote = request.flow
             seq, ack = add(request.iss, 1), request.rcv_nxt
-            namespace.count(c.OUT_RSTS)
             namespace.send(Segment(local, remote, RST | ACK, seq, ack, window=0), _CLOSED)
+            namespace.count(c.OUT_RSTS)

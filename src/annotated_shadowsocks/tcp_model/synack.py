@@ -85,9 +85,9 @@ def resend(namespace: Namespace, request: Request, now: Instant, reason: str) ->
     request.retransmits += 1
     # Asked for only once: a cookie belongs to the first SYN/ACK.
     request.fast_open_cookie = None
+    namespace.emit(SendSegment(build(namespace, request, now), reason))
     namespace.count(c.RETRANS_SEGS)
     namespace.count(c.TCP_SYN_RETRANS)
-    namespace.emit(SendSegment(build(namespace, request, now), reason))
 
 
 def arm(namespace: Namespace, request: Request, now: Instant) -> None:
@@ -159,5 +159,5 @@ def _expire(namespace: Namespace, request: Request, now: Instant) -> None:
     if namespace.profile.schedule.reset_at_expiry:
         local, remote = request.flow
         goodbye = Segment(local, remote, RST | ACK, add(request.iss, 1), request.rcv_nxt, window=0)
-        namespace.count(c.OUT_RSTS)
         namespace.send(goodbye, reason)
+        namespace.count(c.OUT_RSTS)

@@ -73,18 +73,18 @@ def _challenge(
     namespace: Namespace, connection: Connection, segment: Segment, now: Instant
 ) -> None:
     """[RFC5961 §4.2] whoever sent this knows the connection, or will reset itself by the answer."""
-    if segment.flags & SYN:
-        namespace.count(c.TCP_SYN_CHALLENGE)
     last = connection.answered_bad_at
     if last is not None and now - last < namespace.sysctl.invalid_ratelimit:
-        namespace.count(c.TCP_ACK_SKIPPED_CHALLENGE)
         namespace.emit(DropSegment(segment, "challenged a moment ago"))
-        return
-    connection.answered_bad_at = now
-    namespace.count(c.TCP_CHALLENGE_ACK)
-    what = "SYN/ACK again" if segment.flags & SYN and segment.flags & ACK else "SYN or RST"
-    reason = f"{what} for a connection that exists: a challenge ACK"
-    retransmission.send_ack(namespace, connection, now, reason)
+        namespace.count(c.TCP_ACK_SKIPPED_CHALLENGE)
+    else:
+        connection.answered_bad_at = now
+        what = "SYN/ACK again" if segment.flags & SYN and segment.flags & ACK else "SYN or RST"
+        reason = f"{what} for a connection that exists: a challenge ACK"
+        retransmission.send_ack(namespace, connection, now, reason)
+        namespace.count(c.TCP_CHALLENGE_ACK)
+    if segment.flags & SYN:
+        namespace.count(c.TCP_SYN_CHALLENGE)
 
 
 def _abort(namespace: Namespace, connection: Connection, segment: Segment, now: Instant) -> None:
@@ -150,9 +150,9 @@ def _text(namespace: Namespace, connection: Connection, segment: Segment, now: I
     """Data and FIN: take what is next, keep what is early, acknowledge in any case."""
     offset = distance(segment.seq, connection.rcv_nxt)
     if connection.orphan and segment.payload[max(offset, 0) :]:
-        namespace.count(c.TCP_ABORT_ON_DATA)
         namespace.reset(segment, "data for somebody who has closed")
         namespace.close_connection(connection, "data after close()", ECONNRESET)
+        namespace.count(c.TCP_ABORT_ON_DATA)
         return
     if offset < 0:
         connection.out_of_order[segment.seq] = segment
@@ -216,8 +216,8 @@ def close(namespace: Namespace, connection: Connection, now: Instant) -> None:
         return
     if connection.inbox:
         # [RFC9293 §3.6.1] unread data would be lost in silence
-        namespace.count(c.TCP_ABORT_ON_CLOSE)
         abort(namespace, connection, now, "closed with data unread")
+        namespace.count(c.TCP_ABORT_ON_CLOSE)
     elif connection.state is State.SYN_SENT:
         namespace.close_connection(connection, "closed before it was connected")
     elif connection.state in (State.ESTABLISHED, State.CLOSE_WAIT):
@@ -230,8 +230,8 @@ def close(namespace: Namespace, connection: Connection, now: Instant) -> None:
 
 def abort(namespace: Namespace, connection: Connection, now: Instant, reason: str) -> None:
     """[linux tcp_send_active_reset] end a connection by an RST."""
-    namespace.count(c.OUT_RSTS)
     namespace.send(retransmission.segment(namespace, connection, RST | ACK, now), reason)
+    namespace.count(c.OUT_RSTS)
     namespace.close_connection(connection, reason)
 
 
