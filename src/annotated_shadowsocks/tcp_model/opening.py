@@ -8,6 +8,7 @@ request, or with Fast Open a connection.
 
 from . import cookies, fastopen, handshake, synack
 from . import counters as c
+from .admission import NOT_EXEMPT, shut_gates
 from .arrival import at_listener
 from .ceiling import Counted
 from .connection import Connection
@@ -15,7 +16,7 @@ from .effects import AddRequest, DropSegment, DropSyn, Removal, WriteLog
 from .instant import Instant
 from .listener import Listener
 from .namespace import Namespace
-from .profile import Condition, Exempt, Feature, Gate, Verdict
+from .profile import Exempt, Feature, Gate, Verdict
 from .request import Request
 from .segment import (
     ACK,
@@ -29,6 +30,9 @@ from .seqnum import SeqNum, add
 from .states import TRANSITIONS, Action, State
 
 __all__ = ["receive"]
+
+_PROVEN = frozenset({Exempt.PROVEN})
+_REUSED = frozenset({Exempt.REUSED})
 
 
 def receive(
@@ -64,14 +68,8 @@ def _open(
     reused_iss: SeqNum | None,
 ) -> None:
     wants_cookie = False
-    exempt = set()
-    if reused_iss is not None:
-        exempt.add(Exempt.REUSED)
-    if segment.src.host in namespace.proven:
-        exempt.add(Exempt.PROVEN)
-    for gate, capacity in listener.syn_capacities:
-        if gate.exempt & exempt or not _is_shut(namespace, listener, gate, capacity):
-            continue
+    exempt = _exemptions(namespace, segment, reused_iss)
+    for gate in shut_gates(listener, namespace.sysctl, len(namespace.requests), exempt):
         verdict = gate.verdict
         if verdict is Verdict.COOKIE:
             wants_cookie = _is_flooded(namespace, listener, gate)
@@ -90,23 +88,13 @@ def _open(
         _begin(namespace, listener, segment, now, reused_iss)
 
 
-def _is_shut(namespace: Namespace, listener: Listener, gate: Gate, capacity: int) -> bool:
-    if gate.condition is Condition.WITHOUT_SYNCOOKIES and namespace.sysctl.tcp_syncookies:
-        return False
-    if gate.condition is Condition.SEVERAL_YOUNG and listener.syn_queue.young <= 1:
-        return False
-    if gate.verdict is Verdict.COOKIE and namespace.sysctl.tcp_syncookies == 2:
-        return True
-    match gate.ceiling.counted:
-        case Counted.ACCEPT_QUEUE:
-            count = listener.accept_queue.depth
-        case Counted.SYN_QUEUE:
-            count = listener.syn_queue.depth
-        case Counted.BOTH:
-            count = listener.accept_queue.depth + listener.syn_queue.depth
-        case Counted.SYN_CACHE:
-            count = len(namespace.requests)
-    return count >= capacity
+def _exemptions(
+    namespace: Namespace, segment: Segment, reused_iss: SeqNum | None
+) -> frozenset[Exempt]:
+    proven = segment.src.host in namespace.proven
+    if not proven and reused_iss is None:
+        return NOT_EXEMPT
+    return (_PROVEN if proven else NOT_EXEMPT) | (_REUSED if reused_iss is not None else NOT_EXEMPT)
 
 
 def _is_flooded(namespace: Namespace, listener: Listener, gate: Gate) -> bool:

@@ -93,14 +93,10 @@ def resend(namespace: Namespace, request: Request, now: Instant, reason: str) ->
 def arm(namespace: Namespace, request: Request, now: Instant) -> None:
     """Set the timer for the next SYN/ACK, or for the end of the request's life if that is first."""
     schedule = namespace.profile.schedule
-    interval = schedule.interval(request.timeouts, namespace.sysctl.rto_max)
-    at = now + interval
-    reason = f"the answer to a SYN/ACK may take {text(interval)}"
+    at = now + schedule.interval(request.timeouts, namespace.sysctl.rto_max)
     if schedule.lifetime is not None:
-        end = request.born + schedule.lifetime
-        if end < at:
-            at, reason = end, f"a request lives for {text(schedule.lifetime)}"
-    namespace.arm(request, TimerKind.SYN_ACK, at, reason)
+        at = min(at, request.born + schedule.lifetime)
+    namespace.arm(request, TimerKind.SYN_ACK, at, "the answer to the SYN/ACK may take until then")
 
 
 def on_timer(namespace: Namespace, request: Request, now: Instant) -> None:
