@@ -29,10 +29,21 @@ from .assembly import Assembly
 from .bindings import Bindings
 from .salts import SharedSalts
 
-__all__ = ["EXIT_INTERRUPTED", "LOOP_VARIABLE", "Process", "loop_factory", "warn_of_fixed"]
+__all__ = [
+    "EXIT_INTERRUPTED",
+    "LOOP_VARIABLE",
+    "SIGNALS",
+    "Process",
+    "loop_factory",
+    "warn_of_fixed",
+]
 
 #: What a shell expects of a program that Ctrl-C ended.
 EXIT_INTERRUPTED = 130
+
+#: What a service listens to. They are blocked until there is somebody to hear them, so that none is
+#: lost, and again when there is nobody any more, so that none changes the exit status.
+SIGNALS = {signal.SIGCHLD, signal.SIGHUP, signal.SIGTERM, signal.SIGINT, signal.SIGQUIT}
 
 #: Objects allocated before the cycle collector looks for garbage. A connection's objects are freed
 #: by their reference counts (see relay.stream_relay), so looking often finds nothing.
@@ -89,6 +100,7 @@ class Process:
             gc.set_threshold(_GC_THRESHOLD)
             await self._over
         finally:
+            signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
             self._assembly.close()
 
     def _listen_to_signals(self, loop: asyncio.AbstractEventLoop) -> None:
@@ -101,7 +113,6 @@ class Process:
             # A terminal sends these to its whole process group; the supervisor decides for all.
             for number in (signal.SIGINT, signal.SIGHUP):
                 signal.signal(number, signal.SIG_IGN)
-        # Blocked since before there was anybody to hear them, so that none is lost.
         signal.pthread_sigmask(signal.SIG_SETMASK, ())
 
     def _terminate(self, number: int) -> None:

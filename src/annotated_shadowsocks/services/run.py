@@ -8,9 +8,9 @@ from ..errors import ConfigError
 from ..resolver.resolver import Resolver
 from ..system import entropy, raise_descriptor_limit
 from .bindings import Bindings
-from .process import Process, loop_factory
+from .process import SIGNALS, Process, loop_factory
 from .salts import SharedSalts
-from .supervisor import SIGNALS, Supervisor
+from .supervisor import Supervisor
 
 __all__ = ["run_local", "run_server"]
 
@@ -32,10 +32,10 @@ def run_local(config: Config, reload: Callable[[], Config]) -> int:
 def _run(config: Config, reload: Callable[[], Config]) -> int:
     loop_factory()
     _raise_limit(config)
+    # Whoever sees a port open takes the service for ready, and may send it a signal at once.
+    signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
     bindings = Bindings(config.workers)
     bindings.open(config)
-    # From here on there is a service that a signal may be meant for, and nobody yet to take it.
-    signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
     salts = SharedSalts(entropy, shared=config.workers > 1)
     try:
         if config.workers == 1:

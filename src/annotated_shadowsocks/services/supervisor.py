@@ -24,15 +24,12 @@ from collections.abc import Callable, Iterable
 from ..config.model import Config
 from ..errors import Error
 from .bindings import Bindings
-from .process import EXIT_INTERRUPTED, Process, warn_of_fixed
+from .process import EXIT_INTERRUPTED, SIGNALS, Process, warn_of_fixed
 from .salts import SharedSalts
 
-__all__ = ["SIGNALS", "Supervisor"]
+__all__ = ["Supervisor"]
 
 _log = logging.getLogger(__name__)
-
-#: What a supervisor waits for. They are blocked before it runs.
-SIGNALS = {signal.SIGCHLD, signal.SIGHUP, signal.SIGTERM, signal.SIGINT, signal.SIGQUIT}
 
 #: A worker that lived shorter than this makes the next one wait, longer each time.
 _SHORT_LIFE = 1.0
@@ -40,7 +37,7 @@ _FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 30.0
 
 
 class Supervisor:
-    """Runs ``config.workers`` workers until a signal ends them all."""
+    """Runs ``config.workers`` workers until a signal ends them all; ``SIGNALS`` are blocked."""
 
     def __init__(
         self,
