@@ -14,7 +14,7 @@ from ..errors import Error, UsageError
 from . import exits
 from .text import complain, escape
 
-__all__ = ["main", "sslocal", "ssserver", "ssservice", "ssurl"]
+__all__ = ["backlog", "main", "sslocal", "ssserver", "ssservice", "ssurl"]
 
 Command = Callable[[str, Sequence[str]], int]
 
@@ -47,7 +47,20 @@ def ssurl(argv: Sequence[str] | None = None) -> int:
     return _guarded("ssurl", url.run, argv)
 
 
-_PROGRAMS = {"sslocal": sslocal, "ssserver": ssserver, "ssservice": ssservice, "ssurl": ssurl}
+def backlog(argv: Sequence[str] | None = None) -> int:
+    """The TCP listen queue."""
+    from . import backlog
+
+    return _guarded("backlog", backlog.run, argv)
+
+
+_PROGRAMS = {
+    "sslocal": sslocal,
+    "ssserver": ssserver,
+    "ssservice": ssservice,
+    "ssurl": ssurl,
+    "backlog": backlog,
+}
 
 
 def main(argv: Sequence[str] | None = None) -> int:
