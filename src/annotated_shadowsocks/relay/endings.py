@@ -16,11 +16,10 @@ would take back what the kernel had still to deliver.
 
 import asyncio
 import socket
-import struct
 
 from .deadlines import DeadlineQueue
 from .poller import ERROR, HANGUP, READ, WRITE, Poller
-from .sockets import unsent
+from .sockets import reset_on_close, unsent
 
 __all__ = ["Endings"]
 
@@ -38,8 +37,6 @@ _LOOK_EVERY = 0.05
 
 #: How long a refused client may take to close after our FIN.
 _REFUSED = 5.0
-
-_LINGER_NONE = struct.pack("ii", 1, 0)
 
 
 class Endings:
@@ -197,10 +194,7 @@ class _Reset:
 
     def close(self) -> None:
         """RST, whatever is undelivered by now."""
-        try:
-            self._sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _LINGER_NONE)
-        except OSError:
-            pass
+        reset_on_close(self._sock)
         if self._look is not None:
             self._look.cancel()
         self._endings.last_words.discard(self)

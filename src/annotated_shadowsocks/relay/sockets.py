@@ -18,6 +18,7 @@ __all__ = [
     "accept_queue",
     "open_stream_listeners",
     "open_udp",
+    "reset_on_close",
     "somaxconn",
     "unsent",
     "unsent_room",
@@ -29,6 +30,12 @@ _SOMAXCONN = Path("/proc/sys/net/core/somaxconn")
 _QUEUE_IN_TCP_INFO = struct.Struct("24x2I")
 
 _INT = struct.Struct("i")
+
+_LINGER_NONE = struct.pack("ii", 1, 0)
+
+#: Of nine 32-bit fields the fourth and the sixth: SK_MEMINFO_SNDBUF and SK_MEMINFO_WMEM_QUEUED.
+_SO_MEMINFO = 55
+_MEMINFO = struct.Struct("12xI4xI12x")
 
 #: [linux TCP_FASTOPEN_CONNECT] has no name in the socket module.
 _TCP_FASTOPEN_CONNECT = 30
@@ -55,6 +62,16 @@ class SocketOptions:
                 sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, self.keep_alive)
                 sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, 10)
                 sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPCNT, 6)
+
+    def apply_listening(self, sock: socket.socket, backlog: int) -> None:
+        """Set the options of a listener, on or off: one that listens already may have others."""
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, int(self.no_delay))
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, int(bool(self.keep_alive)))
+        self.apply(sock)
+        if hasattr(socket, "TCP_FASTOPEN"):
+            sock.setsockopt(
+                socket.IPPROTO_TCP, socket.TCP_FASTOPEN, backlog if self.fast_open else 0
+            )
 
     def apply_dialling(self, sock: socket.socket) -> None:
         """``apply`` to a socket that will connect.
@@ -92,9 +109,7 @@ def open_stream_listeners(
             # Lets a restart bind while old connections are in TIME_WAIT; two listeners still clash.
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             _bind(sock, family, address)
-            options.apply(sock)
-            if options.fast_open and hasattr(socket, "TCP_FASTOPEN"):
-                sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_FASTOPEN, asked)
+            options.apply_listening(sock, asked)
             sock.listen(asked)
             sock.setblocking(False)
     except OSError as error:
@@ -136,6 +151,15 @@ def accept_queue(listener: socket.socket) -> tuple[int, int] | None:
     return depth, limit
 
 
+def reset_on_close(sock: socket.socket) -> None:
+    """Have the close that follows send an RST, and drop what is undelivered."""
+    try:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _LINGER_NONE)
+    except OSError:
+        # A socket that is in error already has nobody left to tell.
+        pass
+
+
 def unsent(sock: socket.socket) -> int:
     """Octets that the kernel holds for the peer and the peer has not acknowledged."""
     try:
@@ -148,12 +172,12 @@ def unsent(sock: socket.socket) -> int:
 def unsent_room(sock: socket.socket) -> int:
     """Octets that the kernel would take for the peer at once, 0 where it does not say."""
     try:
-        size = sock.getsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF)
-    except OSError:
+        size, queued = _MEMINFO.unpack(sock.getsockopt(socket.SOL_SOCKET, _SO_MEMINFO, 36))
+    except (OSError, struct.error):
         return 0
-    # [linux sk_stream_memory_free] the size is compared with the memory in use, which is more than
-    # the octets in it; a quarter is allowed for what holds them.
-    return size * 3 // 4 - unsent(sock)
+    # [linux sk_stream_memory_free] both are memory and not octets, which take a little more of it;
+    # but only what goes beyond the size by a whole buffer is refused.
+    return int(size) - int(queued)
 
 
 def _addresses(endpoint: Endpoint, kind: int) -> list[tuple[int, tuple[str, int]]]:

@@ -29,7 +29,7 @@ from typing import Protocol
 from ..errors import RemoteProtocolError, Truncated
 from .endings import Endings
 from .poller import ERROR, HANGUP, READ, WRITE, Poller, Scratch
-from .sockets import unsent_room
+from .sockets import reset_on_close, unsent_room
 
 __all__ = ["Codec", "Leg", "Plain", "StreamRelay", "StreamRelayOwner"]
 
@@ -353,10 +353,11 @@ class StreamRelay:
             self._end(error)
 
     def abort(self) -> None:
-        """Give up both sockets now: a shutdown that would not wait any longer."""
+        """Reset both sockets now: a shutdown would not wait for their ends any longer."""
         if not self.over:
-            self.poller.close(self.near.sock)
-            self.poller.close(self.far.sock)
+            for sock in (self.near.sock, self.far.sock):
+                reset_on_close(sock)
+                self.poller.close(sock)
             self._end(None)
 
     def _end(self, error: Exception | None) -> None:

@@ -44,8 +44,10 @@ class Bindings:
             added.close()
             raise
         asked = somaxconn() if config.backlog is None else config.backlog
+        options = socket_options(config)
         for endpoint in self.tcp.keys() & tcp:
             for sock in self.tcp[endpoint]:
+                options.apply_listening(sock, asked)
                 # On a socket that listens already this only replaces the limit of its queue.
                 sock.listen(asked)
         self.tcp |= added.tcp

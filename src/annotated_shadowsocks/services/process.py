@@ -30,6 +30,7 @@ from .bindings import Bindings
 from .salts import SharedSalts
 
 __all__ = [
+    "END_AT_ONCE",
     "EXIT_INTERRUPTED",
     "LOOP_VARIABLE",
     "SIGNALS",
@@ -40,6 +41,9 @@ __all__ = [
 
 #: What a shell expects of a program that Ctrl-C ended.
 EXIT_INTERRUPTED = 130
+
+#: What a supervisor tells a worker that is not to wait for its connections.
+END_AT_ONCE = signal.SIGUSR1
 
 #: What a service listens to. They are blocked until there is somebody to hear them, so that none is
 #: lost, and again when there is nobody any more, so that none changes the exit status.
@@ -62,7 +66,8 @@ class Process:
     """Serves ``config`` on ``bindings`` until a signal ends it.
 
     ``reload`` reads the configuration again, or is None where a supervisor does that; ``worker`` is
-    this process's number among those that share the bindings.
+    this process's number among those that share the bindings, and ``lifeline`` a descriptor whose
+    end of file says that the supervisor is gone.
     """
 
     def __init__(
@@ -72,12 +77,14 @@ class Process:
         salts: SharedSalts,
         worker: int = 0,
         reload: Callable[[], Config] | None = None,
+        lifeline: int | None = None,
     ) -> None:
         self._config = config
         self._bindings = bindings
         self._salts = salts
         self._worker = worker
         self._reload = reload
+        self._lifeline = lifeline
         self._code = 0
         self._ending = False
         self._limited = False
@@ -113,12 +120,24 @@ class Process:
             # A terminal sends these to its whole process group; the supervisor decides for all.
             for number in (signal.SIGINT, signal.SIGHUP):
                 signal.signal(number, signal.SIG_IGN)
+            loop.add_signal_handler(END_AT_ONCE, self._end)
+        if self._lifeline is not None:
+            loop.add_reader(self._lifeline, self._orphaned, loop, self._lifeline)
         signal.pthread_sigmask(signal.SIG_SETMASK, ())
+
+    def _orphaned(self, loop: asyncio.AbstractEventLoop, lifeline: int) -> None:
+        """The supervisor is gone: a worker that went on would hold the port against the next."""
+        loop.remove_reader(lifeline)
+        _log.error("the supervisor has died; this worker ends with its connections")
+        self._terminate(signal.SIGTERM)
 
     def _terminate(self, number: int) -> None:
         self._code = EXIT_INTERRUPTED if number == signal.SIGINT else 0
         if self._limited:
-            self._end()
+            # A service manager tells every process of a service, and the supervisor tells its
+            # workers once more: only a process that is alone takes that for impatience.
+            if self._reload is not None:
+                self._end()
             return
         self._limited = True
         self._retire()

@@ -12,26 +12,23 @@ from contextlib import AbstractContextManager, nullcontext
 from types import TracebackType
 
 from ..entropy import Entropy
-from ..shadowsocks.replay import CAPACITY, HASH_KEY_SIZE, ReplayStore
+from ..shadowsocks.replay import HASH_KEY_SIZE, ReplayStore
 
 __all__ = ["SharedSalts"]
-
-#: Packets come faster than streams, and a recorded one is of use for less long.
-_PACKETS = 65_536
 
 
 class SharedSalts:
     """``streams`` and ``packets``, each a ``ReplayStore``; ``shared`` where processes will fork."""
 
     def __init__(self, entropy: Entropy, shared: bool) -> None:
-        self.streams = _store(entropy, CAPACITY, shared)
-        self.packets = _store(entropy, _PACKETS, shared)
+        self.streams = _store(entropy, shared)
+        self.packets = _store(entropy, shared)
 
 
-def _store(entropy: Entropy, capacity: int, shared: bool) -> ReplayStore:
-    memory = memoryview(mmap.mmap(-1, ReplayStore.required_size(capacity)))
+def _store(entropy: Entropy, shared: bool) -> ReplayStore:
+    memory = memoryview(mmap.mmap(-1, ReplayStore.required_size()))
     lock: AbstractContextManager[object] = _RecordLock() if shared else nullcontext()
-    return ReplayStore(memory, entropy(HASH_KEY_SIZE), lock, capacity)
+    return ReplayStore(memory, entropy(HASH_KEY_SIZE), lock)
 
 
 class _RecordLock:
@@ -43,8 +40,8 @@ class _RecordLock:
         self._fd = os.memfd_create("salts", os.MFD_CLOEXEC)
 
     def __enter__(self) -> None:
-        # [man fcntl(2)] record locks belong to a process: forked workers exclude each other though they
-        # inherited one descriptor, which flock(2) would not give.
+        # [man fcntl(2)] record locks belong to a process: forked workers exclude each other though
+        # they inherited one descriptor, which flock(2) would not give.
         fcntl.lockf(self._fd, fcntl.LOCK_EX)
 
     def __exit__(

@@ -24,7 +24,7 @@ from collections.abc import Callable, Iterable
 from ..config.model import Config
 from ..errors import Error
 from .bindings import Bindings
-from .process import EXIT_INTERRUPTED, SIGNALS, Process, warn_of_fixed
+from .process import END_AT_ONCE, EXIT_INTERRUPTED, SIGNALS, Process, warn_of_fixed
 from .salts import SharedSalts
 
 __all__ = ["Supervisor"]
@@ -54,10 +54,14 @@ class Supervisor:
         #: Worker number and start of each process that serves; processes that only finish.
         self._serving: dict[int, tuple[int, float]] = {}
         self._leaving: set[int] = set()
-        #: When to start which worker again.
+        #: When to start which worker again, and how long the last one's pause was.
         self._due: dict[int, float] = {}
-        self._pause = _FIRST_PAUSE
+        self._pauses: dict[int, float] = {}
+        #: Its second end is open in this process alone, so its end of file tells the workers that
+        #: nobody supervises them any more.
+        self._lifeline = os.pipe()
         self._ending = False
+        self._limited = False
         self._code = 0
 
     def run(self) -> int:
@@ -103,7 +107,10 @@ class Supervisor:
         try:
             # A signal that came between fork and here is still pending, and is delivered as soon
             # as the event loop has its handlers.
-            code = Process(self._config, self._bindings, self._salts, worker).run()
+            watched, held = self._lifeline
+            os.close(held)
+            process = Process(self._config, self._bindings, self._salts, worker, lifeline=watched)
+            code = process.run()
         except Exception as error:  # noqa: BLE001
             _log.error("worker %d: %s: %s", worker, type(error).__name__, error)
             _log.debug("details", exc_info=error)
@@ -128,7 +135,7 @@ class Supervisor:
     def _replace(self, worker: int, since: float, status: int) -> None:
         now = time.monotonic()
         if now - since >= _SHORT_LIFE:
-            self._pause = _FIRST_PAUSE
+            self._pauses.pop(worker, None)
             self._due[worker] = now
             _log.warning("worker %d %s and is replaced", worker, _cause(status))
         else:
@@ -136,7 +143,8 @@ class Supervisor:
 
     def _put_off(self, worker: int, why: str) -> None:
         """Start ``worker`` after a pause, which is longer each time."""
-        pause, self._pause = self._pause, min(2 * self._pause, _LONGEST_PAUSE)
+        pause = min(2 * self._pauses.get(worker, _FIRST_PAUSE / 2), _LONGEST_PAUSE)
+        self._pauses[worker] = pause
         self._due[worker] = time.monotonic() + pause
         _log.warning("worker %d %s; the next try is in %g s", worker, why, pause)
 
@@ -161,11 +169,13 @@ class Supervisor:
         _log.info("reloaded")
 
     def _end(self, number: int) -> None:
+        passed_on = signal.SIGQUIT if number == signal.SIGQUIT else signal.SIGTERM
+        if passed_on == signal.SIGTERM:
+            passed_on, self._limited = END_AT_ONCE if self._limited else passed_on, True
         self._ending = True
         self._code = EXIT_INTERRUPTED if number == signal.SIGINT else 0
         self._due.clear()
         self._bindings.close()
-        passed_on = signal.SIGQUIT if number == signal.SIGQUIT else signal.SIGTERM
         self._tell([*self._serving, *self._leaving], passed_on)
 
     def _tell(self, processes: Iterable[int], number: int) -> None:
