@@ -54,13 +54,9 @@ def backlog(argv: Sequence[str] | None = None) -> int:
     return _guarded("backlog", backlog.run, argv)
 
 
-_PROGRAMS = {
-    "sslocal": sslocal,
-    "ssserver": ssserver,
-    "ssservice": ssservice,
-    "ssurl": ssurl,
-    "backlog": backlog,
-}
+_TUNNEL = {"sslocal": sslocal, "ssserver": ssserver, "ssservice": ssservice, "ssurl": ssurl}
+_LISTEN_QUEUE = {"backlog": backlog}
+_PROGRAMS = _TUNNEL | _LISTEN_QUEUE
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -72,13 +68,14 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _overview(program: str, words: Sequence[str]) -> int:
-    commands = ", ".join(_PROGRAMS)
     if list(words) in (["-h"], ["--help"]):
-        print(f"usage: python -m {program} COMMAND …\n\nCommands: {commands}.")
+        tunnel, listen_queue = ", ".join(_TUNNEL), ", ".join(_LISTEN_QUEUE)
+        print(f"usage: python -m {program} COMMAND …\n\nCommands: {tunnel}.")
+        print(f"For the listen queue: {listen_queue}.")
     elif list(words) in (["-V"], ["--version"]):
         print(f"{program} {__version__}")
     else:
-        raise UsageError(f"there is no such command; there is {commands}")
+        raise UsageError(f"there is no such command; there is {', '.join(_PROGRAMS)}")
     return 0
 
 
