@@ -14,8 +14,10 @@ from annotated_shadowsocks.relay.sockets import (
     open_stream_listeners,
     open_udp,
     somaxconn,
+    unsent,
+    unsent_room,
 )
-from annotated_shadowsocks.testing.loopback import open_descriptors
+from annotated_shadowsocks.testing.loopback import open_descriptors, pair
 
 ANY_PORT = Endpoint("127.0.0.1", 0)
 OPTIONS = SocketOptions()
@@ -227,6 +229,59 @@ def test_an_unknown_host(monkeypatch: pytest.MonkeyPatch) -> None:
     assert str(caught.value) == (
         "cannot listen on nowhere.test:8388: unknown host (Name or service not known)"
     )
+
+
+# -- how much a socket takes ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("pieces", [0, 1, 10, 100, 1000])
+@pytest.mark.parametrize("piece", [1, 100, 1500, 60_000])
+@pytest.mark.parametrize("buffers", [None, 16 * 1024, 512 * 1024])
+def test_as_much_as_there_is_room_for_is_taken_at_once(
+    buffers: int | None, piece: int, pieces: int
+) -> None:
+    sock, peer = pair(buffers)
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    much = bytes(8 * 1024 * 1024)
+    # Nobody reads, and small pieces take more memory for each octet.
+    for _ in range(pieces):
+        try:
+            sock.send(much[:piece])
+        except BlockingIOError:
+            break
+    room = unsent_room(sock)
+    if room > 0:
+        assert sock.send(much[:room]) == room
+    sock.close()
+    peer.close()
+
+
+def test_what_is_unsent_counts_until_it_is_acknowledged() -> None:
+    sock, peer = pair(16 * 1024)
+    assert unsent(sock) == 0
+    sent = 0
+    try:
+        while True:
+            sent += sock.send(bytes(1024))
+    except BlockingIOError:
+        pass
+    assert 0 < unsent(sock) <= sent
+    sock.close()
+    peer.close()
+
+
+def test_no_room_where_the_system_does_not_say(
+    opened: list[socket.socket], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened += pair()
+    assert unsent_room(opened[0]) > 0
+    monkeypatch.setattr(sockets, "_SO_MEMINFO", 999)
+    assert unsent_room(opened[0]) == 0
+
+
+def test_nothing_is_unsent_where_the_system_does_not_say(opened: list[socket.socket]) -> None:
+    opened += open_stream_listeners(ANY_PORT, 5, OPTIONS)
+    assert unsent(opened[0]) == 0
 
 
 # -- datagrams ------------------------------------------------------------------------------------

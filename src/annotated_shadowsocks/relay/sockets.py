@@ -175,9 +175,9 @@ def unsent_room(sock: socket.socket) -> int:
         size, queued = _MEMINFO.unpack(sock.getsockopt(socket.SOL_SOCKET, _SO_MEMINFO, 36))
     except (OSError, struct.error):
         return 0
-    # [linux sk_stream_memory_free] both are memory and not octets, which take a little more of it;
-    # but only what goes beyond the size by a whole buffer is refused.
-    return int(size) - int(queued)
+    # [linux sk_stream_memory_free] both count memory, and octets take a little more of it: an
+    # eighth is allowed for what holds them.
+    return int(size - queued) * 7 // 8
 
 
 def _addresses(endpoint: Endpoint, kind: int) -> list[tuple[int, tuple[str, int]]]:
