@@ -5,7 +5,6 @@ import re
 import shutil
 import socket
 import subprocess
-from dataclasses import replace
 
 import pytest
 
@@ -15,6 +14,7 @@ from annotated_shadowsocks.kernel import proc_tcp
 from annotated_shadowsocks.kernel.listeners import (
     Listener,
     Request,
+    glance,
     listeners,
     requests,
     survey,
@@ -35,8 +35,8 @@ V4 = Listener(
     limit=8,
     drops=0,
 )
-LOCAL = replace(V4, local=Endpoint("127.0.0.1", 443), cookie=2, inode=102)
-V6 = replace(V4, local=Endpoint("::", 443), family=10, cookie=3, inode=103)
+LOCAL = V4._replace(local=Endpoint("127.0.0.1", 443), cookie=2, inode=102)
+V6 = V4._replace(local=Endpoint("::", 443), family=10, cookie=3, inode=103)
 
 
 def request(host: str, family: int = 2, interface: int = 0, port: int = 443) -> Request:
@@ -96,6 +96,20 @@ def test_a_group_is_estimated_and_adds_up() -> None:
         found = survey(diag, first.port)
         assert [each.estimated for each in found] == [True, True]
         assert sum(each.half_open or 0 for each in found) == 12
+
+
+def test_a_glance_sees_the_same() -> None:
+    with (
+        StalledListener(deferred=True) as first,
+        StalledListener(host="::", family=socket.AF_INET6, deferred=True) as second,
+        SockDiag() as diag,
+    ):
+        first.connect(2)
+        second.connect(3, host="::1")
+        found = {each.cookie: each for each in glance(diag)}
+        assert found[first.cookie].queue == (0, 8, 2)
+        assert found[second.cookie].queue == (0, 8, 3)
+        assert found[first.cookie].estimated
 
 
 def test_refused_syns_are_drops_of_the_listener() -> None:
@@ -169,7 +183,7 @@ def test_a_family_of_its_own() -> None:
 
 
 def test_the_device_decides_between_wildcards() -> None:
-    bound = replace(V4, interface=2, cookie=4)
+    bound = V4._replace(interface=2, cookie=4)
     half_open = [request("192.0.2.9", interface=2), request("192.0.2.9", interface=3)]
     assert counts(with_half_open([V4, bound], half_open)) == {1: 1, 4: 1}
     assert counts(with_half_open([bound], half_open)) == {4: 1}
@@ -185,7 +199,7 @@ def test_a_group_whose_references_cannot_be_read(monkeypatch: pytest.MonkeyPatch
         raise ObserveError("/proc/net/tcp", "no")
 
     monkeypatch.setattr(proc_tcp, "half_open_by_inode", refuse)
-    twin = replace(V4, cookie=5, inode=105)
+    twin = V4._replace(cookie=5, inode=105)
     found = with_half_open([V4, twin, LOCAL], [request("192.0.2.9"), request("127.0.0.1")])
     assert counts(found) == {1: None, 5: None, 2: 1}
 
@@ -198,10 +212,10 @@ def test_a_group_whose_references_cannot_be_read(monkeypatch: pytest.MonkeyPatch
     [
         (V4, "0.0.0.0:443"),
         (V6, "*:443"),
-        (replace(V6, v6only=True), "[::]:443"),
-        (replace(V6, local=Endpoint("::1", 443)), "[::1]:443"),
-        (replace(V4, interface=1), "0.0.0.0%lo:443"),
-        (replace(V4, interface=999_999), "0.0.0.0%if999999:443"),
+        (V6._replace(v6only=True), "[::]:443"),
+        (V6._replace(local=Endpoint("::1", 443)), "[::1]:443"),
+        (V4._replace(interface=1), "0.0.0.0%lo:443"),
+        (V4._replace(interface=999_999), "0.0.0.0%if999999:443"),
     ],
 )
 def test_addresses_as_ss_writes_them(listener: Listener, name: str) -> None:

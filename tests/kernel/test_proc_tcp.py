@@ -12,14 +12,28 @@ from annotated_shadowsocks.kernel.proc_tcp import half_open_by_inode
 from annotated_shadowsocks.kernel.sock_diag import SockDiag
 from annotated_shadowsocks.testing.queues import StalledListener, until
 
-HEAD = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  ...\n"
+# The lines above the rows, of IPv4 padded as the rows are, and of IPv6 as it is.
+HEAD = f"{'  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt uid':149}\n"
+HEAD6 = (
+    "  sl  local_address                         remote_address                        "
+    "st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n"
+)
 
 
 def row(state: str = "0A", depth: int = 0, inode: int = 7, references: int = 1) -> str:
     """A row as get_tcp4_sock writes it."""
     return (
         f"   0: 0100007F:1F90 00000000:0000 {state} 00000000:{depth:08X} 00:00000000 00000000"
-        f"  1000        0 {inode} {references} 0000000000000000 100 0 0 10 0\n"
+        f"  1000        0 {inode} {references} 0000000000000000 100 0 0 10 0"
+    ).ljust(149) + "\n"
+
+
+def row6(inode: int = 7, references: int = 1, depth: int = 0) -> str:
+    """A row as get_tcp6_sock writes it."""
+    return (
+        "   0: 00000000000000000000000001000000:1F90 00000000000000000000000000000000:0000 0A"
+        f" 00000000:{depth:08X} 00:00000000 00000000  1000        0 {inode} {references}"
+        " 00000000ded0591e 100 0 0 10 0\n"
     )
 
 
@@ -64,7 +78,7 @@ def test_each_listener_of_a_group_has_its_own_requests() -> None:
 
 def test_rows(files: Path) -> None:
     (files / "tcp").write_text(HEAD + row(depth=16, inode=7, references=20) + row(inode=8))
-    (files / "tcp6").write_text(HEAD + row(inode=9, references=3))
+    (files / "tcp6").write_text(HEAD6 + row6(inode=9, references=3))
     assert half_open_by_inode() == {7: 3, 8: 0, 9: 2}
 
 
@@ -83,10 +97,26 @@ def test_a_listener_that_nobody_has_open_is_left_out(files: Path) -> None:
     assert half_open_by_inode() == {7: 0}
 
 
-def test_a_host_without_ipv4_is_none(files: Path) -> None:
-    with pytest.raises(ObserveError, match="no such file") as caught:
+def test_a_missing_file(files: Path) -> None:
+    with pytest.raises(ObserveError, match="/tcp: there is no such file") as caught:
         half_open_by_inode()
     assert caught.value.errno == errno.ENOENT
+
+
+def test_a_kernel_without_ipv6(files: Path) -> None:
+    (files / "tcp").write_text(HEAD + row())
+    assert half_open_by_inode() == {7: 0}
+
+
+def test_one_family(files: Path) -> None:
+    (files / "tcp6").write_text(HEAD6 + row6(inode=9))
+    assert half_open_by_inode([10]) == {9: 0}
+    assert half_open_by_inode([]) == {}
+
+
+def test_an_empty_file(files: Path) -> None:
+    (files / "tcp").touch()
+    assert half_open_by_inode() == {}
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@
 ``netstat``    the counters of the network namespace
 ``sysctl``     the settings that bound the queues
 ``procfs``     reading /proc, with errors that say what is missing
-``clock``      whether the kernel believes that the host's clock is synchronised
+``timekeeping``  whether the kernel believes that the host's clock is synchronised
 
 Three rules. Everything is about the network namespace of the *thread* that asks, which is why paths
 begin with ``/proc/thread-self``: ``/proc/net`` is that of the process's first thread. What a kernel

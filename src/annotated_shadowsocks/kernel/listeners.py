@@ -1,10 +1,13 @@
 """Every listener of a namespace with both of its queues.
 
-The kernel tells the accept queue of each listener, and lists half-open requests without their
-listener. A request names the address that its SYN went to, and the listener that took it is the
-one that the kernel's lookup prefers: the exact address before the wildcard, a device before none.
-Where several listeners are equally good they share the port by SO_REUSEPORT, and each one's part
-is the estimate of ``proc_tcp``.
+The kernel tells the accept queue of each listener. It lists half-open requests too, but without
+their listener. A request names the address that its SYN went to, and the listener that took it is
+the one that the kernel's lookup prefers: the exact address before the wildcard, a device before
+none. Where several listeners are equally good they share the port by SO_REUSEPORT, and each one's
+part is the estimate of ``proc_tcp``.
+
+For a look, ``survey`` asks for the list. For a hundred looks a second ``glance`` takes the estimate
+for every listener: the list costs the kernel a walk over its table of all connections.
 
 The readings are not one instant: between two of them a request may complete.
 """
@@ -12,7 +15,7 @@ The readings are not one instant: between two of them a request may complete.
 import socket
 from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from ..endpoint import Endpoint
 from ..errors import ObserveError
@@ -22,15 +25,22 @@ from ..wire.inet_diag import AF_INET, AF_INET6, DiagSocket, Extension
 from . import proc_tcp
 from .sock_diag import SockDiag
 
-__all__ = ["Listener", "Request", "listeners", "requests", "survey", "with_half_open"]
+__all__ = [
+    "Listener",
+    "Request",
+    "glance",
+    "listeners",
+    "requests",
+    "survey",
+    "with_half_open",
+]
 
 _FAMILIES = (AF_INET, AF_INET6)
 _WILDCARDS = ("0.0.0.0", "::")
 _EXTENSIONS = 1 << Extension.SKMEMINFO | 1 << Extension.CONG
 
 
-@dataclass(frozen=True, slots=True)
-class Listener:
+class Listener(NamedTuple):
     """A listening socket. ``cookie`` is its identity, ``inode`` the handle for ``owners``."""
 
     local: Endpoint
@@ -63,8 +73,7 @@ class Listener:
         return f"{host}%{_device(self.interface)}:{port}" if self.interface else f"{host}:{port}"
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
+class Request(NamedTuple):
     """A half-open request: a SYN was answered, and the ACK has not come or found no room."""
 
     local: Endpoint
@@ -81,6 +90,13 @@ def survey(diag: SockDiag, port: int = 0) -> list[Listener]:
     # A request has the family of its listener, also where it came over IPv4 to an IPv6 socket.
     families = {listener.family for listener in found}
     return with_half_open(found, requests(diag, port, families))
+
+
+def glance(diag: SockDiag) -> list[Listener]:
+    """The same of all listeners, with the estimate for each. Raises ``ObserveError``."""
+    found = listeners(diag)
+    estimates = proc_tcp.half_open_by_inode({each.family for each in found})
+    return [each._replace(half_open=estimates.get(each.inode), estimated=True) for each in found]
 
 
 def listeners(diag: SockDiag, port: int = 0) -> list[Listener]:
@@ -123,9 +139,9 @@ def with_half_open(found: Sequence[Listener], half_open: Iterable[Request]) -> l
             shared.update(listener.cookie for listener in takers)
     estimates = _estimates() if shared else {}
     return [
-        replace(one, half_open=estimates.get(one.inode), estimated=True)
+        one._replace(half_open=estimates.get(one.inode), estimated=True)
         if one.cookie in shared
-        else replace(one, half_open=counts[one.cookie])
+        else one._replace(half_open=counts[one.cookie])
         for one in found
     ]
 
@@ -136,7 +152,7 @@ def _takers(request: Request, candidates: Iterable[Listener]) -> list[Listener]:
     best_rank = (False, False)
     for listener in candidates:
         exact = listener.local.host == request.local.host
-        # [linux __inet_lookup_listener] a device that differs excludes, one that agrees is preferred
+        # [linux __inet_lookup_listener] another device excludes, the same one is preferred
         if not exact and listener.local.host not in _WILDCARDS:
             continue
         if listener.interface not in (0, request.interface):

@@ -13,8 +13,8 @@ __all__ = ["SELF_NET", "network_namespace", "read"]
 
 SELF_NET = "/proc/thread-self/net"
 
-#: A file that is larger is none of those that are read whole here.
-_LIMIT = 1 << 20
+#: More than the files of here have, and less than malloc() would fetch from the kernel for a read.
+_PIECE = 1 << 15
 
 _NAMESPACE = Path("/proc/thread-self/ns/net")
 
@@ -22,11 +22,14 @@ _NAMESPACE = Path("/proc/thread-self/ns/net")
 def read(path: str) -> str:
     """The text of a file that the kernel makes in one piece. Raises ``ObserveError``."""
     try:
-        # [linux single_open] one read brings it all. No buffer objects and no second read to see
-        # the end: counters are read a hundred times a second.
+        # No buffer objects, and no second read to see the end: counters are read a hundred times a
+        # second. [linux single_open] such a file fills what a read offers, as far as it goes
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
         try:
-            octets = os.read(descriptor, _LIMIT)
+            octets = piece = os.read(descriptor, _PIECE)
+            while len(piece) == _PIECE:
+                piece = os.read(descriptor, _PIECE)
+                octets += piece
         finally:
             os.close(descriptor)
     except FileNotFoundError as error:

@@ -97,23 +97,26 @@ def messages(datagram: bytes | bytearray | memoryview) -> Iterator[Message]:
         offset += size + -size % 4
 
 
-def attributes(data: memoryview, offset: int = 0) -> dict[int, bytes]:
+def attributes(data: bytes | memoryview, offset: int = 0) -> dict[int, bytes]:
     """Copies of the attributes from ``offset`` on, by type; of two of one type, the last.
 
     Raises as ``messages`` does.
     """
     found: dict[int, bytes] = {}
-    end = len(data)
+    octets = bytes(data)
+    end = len(octets)
     while offset < end:
-        if end - offset < _ATTRIBUTE.size:
+        payload = offset + _ATTRIBUTE.size
+        if payload > end:
             raise Truncated(f"netlink attribute header cut off at octet {offset} of {end}")
-        size, type_ = _ATTRIBUTE.unpack_from(data, offset)
-        if size < _ATTRIBUTE.size:
+        size, type_ = _ATTRIBUTE.unpack_from(octets, offset)
+        after = offset + size
+        if after < payload:
             raise RemoteProtocolError(f"netlink attribute of {size} octets at octet {offset}")
-        if size > end - offset:
+        if after > end:
             raise Truncated(f"netlink attribute of {size} octets at octet {offset} of {end}")
-        found[type_ & _TYPE_MASK] = data[offset + _ATTRIBUTE.size : offset + size].tobytes()
-        offset += size + -size % 4
+        found[type_ & _TYPE_MASK] = octets[payload:after]
+        offset = after + -size % 4
     return found
 
 
