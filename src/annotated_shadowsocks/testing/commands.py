@@ -21,7 +21,7 @@ from ..services.process import LOOP_VARIABLE
 from .programs import Program, Socket
 from .targets import until
 
-__all__ = ["Command", "children"]
+__all__ = ["Command", "children", "is_running"]
 
 
 class Command(Program):
@@ -73,13 +73,21 @@ class Command(Program):
 
 def children(pid: int) -> set[int]:
     """The processes that ``pid`` has started and that run."""
-    found = set()
-    for stat in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            # What stands before the last bracket is the name, which may hold anything.
-            state, parent = stat.read_text().rpartition(")")[2].split()[:2]
-        except (FileNotFoundError, ProcessLookupError):
-            continue
-        if int(parent) == pid and state != "Z":
-            found.add(int(stat.parent.name))
-    return found
+    every = (int(entry.name) for entry in Path("/proc").glob("[0-9]*"))
+    return {child for child in every if _status(child) == ("running", pid)}
+
+
+def is_running(pid: int) -> bool:
+    """Whether there is such a process; one that has ended and waits to be buried is none."""
+    return _status(pid)[0] == "running"
+
+
+def _status(pid: int) -> tuple[str, int]:
+    """``running`` or ``ended``, and the parent."""
+    try:
+        # What stands before the last bracket is the name, which may hold anything.
+        stat = Path(f"/proc/{pid}/stat").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return "ended", 0
+    state, parent = stat.rpartition(")")[2].split()[:2]
+    return "ended" if state in "ZX" else "running", int(parent)

@@ -96,6 +96,7 @@ class Target:
         self._script = script
         self._host = host
         self._tasks: set[asyncio.Task[None]] = set()
+        self._open: set[socket.socket] = set()
         self._errors: list[BaseException] = []
 
     async def __aenter__(self) -> "Target":
@@ -112,6 +113,9 @@ class Target:
             task.cancel()
         await asyncio.wait(tasks)
         self._listener.close()
+        # A task that was cancelled before its first step has closed nothing.
+        for sock in self._open:
+            sock.close()
         if self._errors:
             raise self._errors[0]
 
@@ -119,18 +123,21 @@ class Target:
         while True:
             sock, _ = await asyncio.get_running_loop().sock_accept(self._listener)
             self.accepts += 1
+            self._open.add(sock)
             task = asyncio.create_task(self._serve(sock))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
 
     async def _serve(self, sock: socket.socket) -> None:
-        with sock:
-            try:
-                await self._script(sock)
-            except ConnectionError:
-                pass
-            except Exception as error:  # noqa: BLE001 - the boundary of the task
-                self._errors.append(error)
+        try:
+            await self._script(sock)
+        except ConnectionError:
+            pass
+        except Exception as error:  # noqa: BLE001 - the boundary of the task
+            self._errors.append(error)
+        finally:
+            self._open.discard(sock)
+            sock.close()
 
 
 class Datagrams:
