@@ -16,6 +16,7 @@ from ..errors import ListenError
 __all__ = [
     "SocketOptions",
     "accept_queue",
+    "connecting",
     "open_stream_listeners",
     "open_udp",
     "reset_on_close",
@@ -28,6 +29,9 @@ _SOMAXCONN = Path("/proc/sys/net/core/somaxconn")
 
 #: tcpi_unacked and tcpi_sacked follow eight octets and four 32-bit fields [linux tcp_info].
 _QUEUE_IN_TCP_INFO = struct.Struct("24x2I")
+
+#: The first octet of tcp_info is the state; this one is left by the answer to our SYN.
+_TCP_SYN_SENT = 2
 
 _INT = struct.Struct("i")
 
@@ -149,6 +153,14 @@ def accept_queue(listener: socket.socket) -> tuple[int, int] | None:
     # [linux tcp_get_info] a listener reports its accept queue in these two fields
     depth, limit = _QUEUE_IN_TCP_INFO.unpack_from(info)
     return depth, limit
+
+
+def connecting(sock: socket.socket) -> bool:
+    """Whether a connection was asked for and is not there yet."""
+    try:
+        return sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)[0] == _TCP_SYN_SENT
+    except (OSError, AttributeError):
+        return False
 
 
 def reset_on_close(sock: socket.socket) -> None:

@@ -29,7 +29,7 @@ from typing import Protocol
 from ..errors import RemoteProtocolError, Truncated
 from .endings import Endings
 from .poller import ERROR, HANGUP, READ, WRITE, Poller, Scratch
-from .sockets import reset_on_close, unsent_room
+from .sockets import connecting, reset_on_close, unsent_room
 
 __all__ = ["Codec", "Leg", "Plain", "StreamRelay", "StreamRelayOwner"]
 
@@ -131,7 +131,7 @@ class Leg:
             if number:
                 self.lost(OSError(number, os.strerror(number)))
                 return
-        if events & WRITE and self.pending:
+        if events & WRITE and self._events & WRITE:
             self.flush()
             if relay.over:
                 return
@@ -263,6 +263,11 @@ class Leg:
     def finish(self) -> None:
         """Everything for this socket was sent: say so with a FIN, or close when all is said."""
         if self.shut:
+            return
+        if connecting(self.sock):
+            # A fast open returns before there is a connection, and Linux gives up one that is shut
+            # down before it is there, with the octets that wait for it. So the FIN waits too.
+            self.want(self._events | WRITE)
             return
         self.shut = True
         if self.peer.shut:
