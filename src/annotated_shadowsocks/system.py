@@ -44,8 +44,9 @@ def own_addresses() -> frozenset[str]:
 
 
 def _own_ipv4() -> set[str]:
-    # [linux fib_trie_seq_show] a leaf's address stands on the line above its "host LOCAL"
-    return set(re.findall(r"\|-- (\S+)\n\s+/32 host LOCAL", _read("/proc/net/fib_trie")))
+    # [linux fib_trie_seq_show] a leaf is its address and then, a line each, its routes
+    leaves = re.findall(r"\|-- (\S+)\n((?:\s+/\d+ .*\n)+)", _read("/proc/net/fib_trie"))
+    return {address for address, routes in leaves if "/32 host LOCAL" in routes}
 
 
 def _own_ipv6() -> set[str]:

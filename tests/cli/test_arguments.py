@@ -58,7 +58,7 @@ def refusal(line: str, program: str = "sslocal") -> str:
         ("-n 1024", {"nofile": 1024}),
         ("--nofile 1024", {"nofile": 1024}),
         ("--dns 192.0.2.1,::1", {"dns": (Endpoint("192.0.2.1", 53), Endpoint("::1", 53))}),
-        ("--dns system", {"dns": ()}),
+        ("--dns system", {"dns": None}),
         ("--workers 2", {"workers": 2}),
         ("--worker-threads 2", {"workers": 2}),
         ("--single-threaded", {"workers": 1}),

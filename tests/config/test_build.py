@@ -42,7 +42,7 @@ def test_defaults(configure: Configure) -> None:
         ("backlog", 4096, "backlog", 4096),
         ("workers", 4, "workers", 4),
         ("allow_private_targets", True, "allow_private_targets", True),
-        ("dns", "system", "dns", ()),
+        ("dns", "system", "dns", None),
         ("dns", ["192.0.2.1"], "dns", (Endpoint("192.0.2.1", 53),)),
         ("nameserver", "192.0.2.1,192.0.2.2", "dns", (("192.0.2.1", 53), ("192.0.2.2", 53))),
         ("dns_server", ["192.0.2.1"], "dns", (Endpoint("192.0.2.1", 53),)),
@@ -229,3 +229,34 @@ def test_any_document_is_a_configuration_or_an_error_with_a_place(
         assert error.place.startswith("c.json")
         assert error.problem
         assert error.remedy
+
+
+def test_users_on_udp_want_one_worker(configure: Configure) -> None:
+    """Who has given a password is known to one worker, and any of them may get the datagram."""
+    document = {
+        "server": "192.0.2.1",
+        "password": "correct horse battery staple",
+        "method": "aes-256-gcm",
+        "mode": "tcp_and_udp",
+        "socks5_auth_config_path": "users",
+    }
+    assert configure(json.dumps(document)).workers == 1
+    with pytest.raises(ConfigError, match="set workers to 1"):
+        configure(json.dumps({**document, "workers": 2}))
+    assert configure(json.dumps({**document, "workers": 2, "mode": "tcp_only"})).workers == 2
+
+
+def test_a_day_is_not_a_handshake(configure: Configure) -> None:
+    """What Debian ships for shadowsocks-libev says 86400, and means an idle timeout."""
+    document = {
+        "server": ["::1", "127.0.0.1"],
+        "mode": "tcp_and_udp",
+        "server_port": 8388,
+        "local_port": 1080,
+        "password": "LetMeInWithAVeryLongPassword",
+        "timeout": 86400,
+        "method": "chacha20-ietf-poly1305",
+    }
+    config = configure(json.dumps(document))
+    assert config.timeout == 60.0
+    assert {server.timeout for server in config.servers} == {60.0}

@@ -53,7 +53,7 @@ positive = kinds.seconds(0.001)
         (kinds.secret, "x", Secret("x")),
         (kinds.port_passwords, {"8388": "x"}, {8388: Secret("x")}),
         (kinds.cipher_method, "aes-128-gcm", METHODS["aes-128-gcm"]),
-        (kinds.resolvers, "system", ()),
+        (kinds.resolvers, "system", None),
         (kinds.resolvers, "192.0.2.1", (Endpoint("192.0.2.1", 53),)),
         (kinds.resolvers, "192.0.2.1, [::1]:5353", (("192.0.2.1", 53), ("::1", 5353))),
         (kinds.resolvers, ["192.0.2.1:54", "::1"], (("192.0.2.1", 54), ("::1", 53))),

@@ -226,7 +226,7 @@ def test_after_the_end_nothing_is_watched(loop_name: str) -> None:
 
 def test_associations_leave_descriptors_for_others() -> None:
     async def main() -> None:
-        affordable = min(4096, descriptor_limit() // 4)
+        affordable = min(4096, descriptor_limit() // 8)
         with serve(server_config(udp=True)) as server:
             (packets,) = server.port.packet_relays
             assert packets.limits.associations == affordable

@@ -88,11 +88,14 @@ def test_an_abort_ends_relays(loop: ManualLoop, port: Silent) -> None:
     port.new_relay((near, Plain()), (far, Plain())).start()
     port.abort()
     assert port.active == 0
-    assert read_to_end(client) == read_to_end(target) == (b"", "FIN")
+    assert read_to_end(client) == read_to_end(target) == (b"", "RST")
     assert port.runtime.counters.failures == {}
     client.close()
     target.close()
     port.runtime.stop()
+
+
+CLIENT = ("192.0.2.7", 40000)
 
 
 def test_a_wrong_key_is_told_once_a_minute(
@@ -104,15 +107,15 @@ def test_a_wrong_key_is_told_once_a_minute(
         return count
 
     with caplog.at_level(logging.INFO):
-        port.warn_of_failures(ReplayError())
+        port.failed(ReplayError(), CLIENT)
         assert told() == 0
         for _ in range(3):
-            port.warn_of_failures(AuthenticationError())
+            port.failed(AuthenticationError(), CLIENT)
         assert told() == 1
         loop.advance(59.0)
-        port.warn_of_failures(AuthenticationError())
+        port.failed(AuthenticationError(), CLIENT)
         assert told() == 0
         loop.advance(1.0)
-        port.warn_of_failures(AuthenticationError())
+        port.failed(AuthenticationError(), CLIENT)
         assert told() == 1
     port.runtime.stop()

@@ -46,13 +46,18 @@ def build(
     if program != "sslocal":
         local_list = []
     listeners = [local_config(sources, section) for section in local_list]
-    _check(sources.problems, document.name, program, servers, listeners)
-    sources.problems.raise_first()
     whole = sources.flags.over(top)
+    _check(sources.problems, document.name, program, servers, listeners)
+    if whole.get(o.WORKERS) > 1 and any(place.udp and place.users for place in listeners):
+        # Who has given a password is known to the worker that was asked, and the kernel deals a
+        # client's datagrams to any of them.
+        remedy = "set workers to 1, or serve UDP without users"
+        sources.problems.add(document.name, "users cannot be told apart on UDP by workers", remedy)
+    sources.problems.raise_first()
     return Config(
         servers=tuple(servers),
         locals=tuple(listeners),
-        timeout=whole.get(o.TIMEOUT),
+        timeout=min(whole.get(o.TIMEOUT), o.HANDSHAKE_LIMIT),
         udp_timeout=whole.get(o.UDP_TIMEOUT),
         udp_max_associations=whole.get(o.UDP_MAX_ASSOCIATIONS),
         no_delay=whole.get(o.NO_DELAY),

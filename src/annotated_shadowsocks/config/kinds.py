@@ -178,10 +178,10 @@ def cipher_method(value: object) -> "CipherMethod":
     return methods.find(text(value))
 
 
-def resolvers(value: object) -> tuple[Endpoint, ...]:
-    """Addresses of DNS servers as a list or joined by commas; ``system`` is the empty tuple."""
+def resolvers(value: object) -> tuple[Endpoint, ...] | None:
+    """Addresses of DNS servers as a list or joined by commas; None for ``system``."""
     if value == "system":
-        return ()
+        return None
     words = value.split(",") if isinstance(value, str) else value
     if not isinstance(words, list) or not words:
         raise _wrong(value, "DNS servers", 'write "system" or a list of addresses')

@@ -74,8 +74,8 @@ class Config:
     """The argument of listen(2); None: as much as the kernel allows."""
     workers: int = 1
     allow_private_targets: bool = False
-    dns: tuple[Endpoint, ...] = ()
-    """DNS servers; empty: the host's own resolver."""
+    dns: tuple[Endpoint, ...] | None = ()
+    """DNS servers; empty: those of resolv.conf; None: whatever the C library asks."""
     shutdown_grace: float = 30.0
     """Seconds that open connections may go on after SIGTERM."""
     log: LogConfig = LogConfig()

@@ -26,6 +26,7 @@ __all__ = [
     "DISABLED",
     "DNS",
     "FAST_OPEN",
+    "HANDSHAKE_LIMIT",
     "IPV6_FIRST",
     "KEEP_ALIVE",
     "LOCALS",
@@ -212,13 +213,17 @@ MODE: Option[str] = Option(
         flag("-U", _LIBEV, means="udp_only"),
     ),
 )
+#: Seconds; what Debian ships for shadowsocks-libev says a day, and means something else by it.
+HANDSHAKE_LIMIT = 60.0
+
 # The peers' `timeout` is an idle timeout in one, a connect timeout in another. Here it is the one
-# that security needs: absolute, from accept, and not restarted by octets that trickle in.
+# that security needs: absolute, from accept, and not restarted by octets that trickle in. A silent
+# prober holds a descriptor for that long, so a peer's idle timeout is not taken at its word.
 TIMEOUT: Option[float] = Option(
     "timeout",
     kinds.seconds(0.001),
-    60.0,
-    "seconds from accept in which a handshake must be complete",
+    HANDSHAKE_LIMIT,
+    "seconds from accept in which a handshake must be complete; more than 60 counts as 60",
     _TOP | _SERVER,
     rust=(flag("--timeout", _BOTH, "SECONDS"),),
     libev=(flag("-t", _LIBEV, "SECONDS"),),
@@ -271,11 +276,12 @@ IPV6_FIRST: Option[bool] = Option(
     rust=(flag("-6", _BOTH),),
     libev=(flag("-6", _LIBEV),),
 )
-DNS: Option[tuple[Endpoint, ...]] = Option(
+DNS: Option[tuple[Endpoint, ...] | None] = Option(
     "dns",
     kinds.resolvers,
     (),
-    "DNS servers, joined by commas or a list; system is what the host uses",
+    "DNS servers, joined by commas or a list; by default those of /etc/resolv.conf, and system "
+    "asks the C library instead",
     aliases=("nameserver", "dns_server"),
     rust=(flag("--dns", _BOTH, "ADDRESSES"),),
     libev=(flag("-d", "ss-server ss-manager", "ADDRESSES"),),

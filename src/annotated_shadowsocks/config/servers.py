@@ -70,7 +70,7 @@ def server_configs(sources: Sources, section: Section, default_mode: str) -> lis
             password,
             tcp=mode != "udp_only",
             udp=mode != "tcp_only",
-            timeout=section.get(o.TIMEOUT),
+            timeout=min(section.get(o.TIMEOUT), o.HANDSHAKE_LIMIT),
             remarks=section.get(o.REMARKS),
         )
         for endpoint, password in logins(sources, section)

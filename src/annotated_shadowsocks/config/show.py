@@ -24,13 +24,19 @@ def shown(config: Config) -> dict[str, Any]:
         "backlog": "auto" if config.backlog is None else config.backlog,
         "workers": config.workers,
         "allow_private_targets": config.allow_private_targets,
-        "dns": [str(endpoint) for endpoint in config.dns] or "system",
+        **_dns(config),
         "shutdown_grace": config.shutdown_grace,
         "log": {
             "level": config.log.verbosity,
             "format": {"without_time": config.log.without_time},
         },
     }
+
+
+def _dns(config: Config) -> dict[str, Any]:
+    if config.dns is None:
+        return {"dns": "system"}
+    return {"dns": [str(endpoint) for endpoint in config.dns]} if config.dns else {}
 
 
 def _server(server: ServerConfig) -> dict[str, Any]:

@@ -69,7 +69,8 @@ class PacketRelay:
     """Relays datagrams of one bound socket.
 
     ``codec_for`` gives the codec for a client's address, or None where it is not served; ``check``
-    raises ``PolicyRejected`` for a literal that must not be reached.
+    raises ``PolicyRejected`` for a literal that must not be reached, and ``failed`` is told what
+    was not authentic or not of the protocol.
     """
 
     def __init__(
@@ -81,6 +82,7 @@ class PacketRelay:
         lookup: Lookup,
         check: Callable[[str], None] | None = None,
         limits: PacketLimits | None = None,
+        failed: Callable[[RemoteProtocolError, Address], None] | None = None,
     ) -> None:
         self.poller = poller
         self.sock = sock
@@ -95,10 +97,15 @@ class PacketRelay:
             loop, self.limits.timeout, _Association.close
         )
         self._codec_for = codec_for
+        self._failed = failed
         self._count = 0
         #: Client host, then client address.
         self._hosts: dict[str, dict[Address, _Association]] = {}
         poller.watch(sock, READ, self)
+
+    def __str__(self) -> str:
+        """``HOST:PORT``."""
+        return str(Endpoint(*self.sock.getsockname()[:2]))
 
     def __len__(self) -> int:
         """Associations alive."""
@@ -124,7 +131,7 @@ class PacketRelay:
             try:
                 target, data = codec.inward(inbound[:count], outbound)
             except RemoteProtocolError as error:
-                self.drop(error)
+                self.refuse(error, client)
                 continue
             association = self._association(client, codec)
             self.idle.add(association)
@@ -133,6 +140,12 @@ class PacketRelay:
     def abandon(self, error: Exception) -> None:
         """See ``Watcher.abandon``: the datagram in hand is lost and the relay goes on."""
         self.drop(error)
+
+    def refuse(self, error: RemoteProtocolError, client: Address) -> None:
+        """Drop a datagram of ``client``, or one for it, that breaks the protocol; and tell."""
+        self.drop(error)
+        if self._failed is not None:
+            self._failed(error, client)
 
     def drop(self, error: BaseException) -> None:
         """Count a datagram that went nowhere."""
@@ -233,7 +246,9 @@ class _Association:
                 data = self._codec.outward(Endpoint(*source[:2]), inbound[:count], outbound)
                 relay.sock.sendto(data, self.client)
                 relay.to_clients += 1
-            except (RemoteProtocolError, OSError) as error:
+            except RemoteProtocolError as error:
+                relay.refuse(error, self.client)
+            except OSError as error:
                 relay.drop(error)
 
     def close(self) -> None:

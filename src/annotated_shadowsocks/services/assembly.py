@@ -12,17 +12,17 @@ from itertools import chain
 
 from ..config.model import Config, LocalConfig, LogConfig, ServerConfig
 from ..entropy import Entropy
-from ..policy.target_filter import TargetFilter
 from ..relay.listener import Listener
 from ..relay.packet_relay import PacketLimits
 from ..resolver.resolver import Resolver
 from ..shadowsocks.key import MasterKey
-from ..system import descriptor_limit, own_addresses
+from ..system import descriptor_limit
 from .bindings import Bindings, socket_options
 from .local import LocalPort, Upstream
 from .runtime import Runtime
 from .salts import SharedSalts
 from .server import ServerPort
+from .targets import Targets
 
 __all__ = ["Assembly"]
 
@@ -33,7 +33,7 @@ _DRAIN_LOOK = 0.05
 
 #: UDP associations where the configuration does not say, and the share of descriptors for them.
 _ASSOCIATIONS = 4096
-_ASSOCIATION_SHARE = 4
+_ASSOCIATION_SHARE = 8
 #: And of one client address.
 _PER_HOST = 256
 
@@ -126,7 +126,11 @@ class Assembly:
         if self._resolver is None or settings != self._resolver_settings:
             # The one before is not closed: connections of a service that is replaced may wait for
             # its answers. It ends with the last of them.
-            self._resolver = Resolver(servers=config.dns, ipv6_first=config.ipv6_first)
+            self._resolver = Resolver(
+                servers=config.dns or (),
+                system=config.dns is None,
+                ipv6_first=config.ipv6_first,
+            )
             self._resolver_settings = settings
             self.runtime.lookup = self._resolver.lookup
 
@@ -137,21 +141,25 @@ class Assembly:
         if isinstance(part, ServerConfig):
             endpoint, tcp, udp = part.endpoint, part.tcp, part.udp
             service = self._server(config, part)
+            kind = f"Shadowsocks {part.method.name}"
         else:
             endpoint, tcp, udp = part.listen, True, part.udp
             service = self._local(config, part)
+            kind = "SOCKS5"
+        service.name = f"{kind} on {endpoint}"
         if tcp:
             service.listen(bindings.tcp[endpoint])
         if udp:
             service.relay_packets(bindings.udp[endpoint][self._worker], _packet_limits(config))
+        asked = "auto" if config.backlog is None else config.backlog
         for listener in service.listeners:
-            _log.info("listening on %s", listener)
+            _log.info("listening on %s, backlog asked %s: %s, TCP", listener, asked, kind)
+        for packets in service.packet_relays:
+            _log.info("listening on %s: %s, UDP", packets, kind)
         return service
 
     def _server(self, config: Config, part: ServerConfig) -> ServerPort:
-        # An address of this very host is reached from outside like any other; dialled from inside
-        # it would pass the firewall that guards it.
-        targets = TargetFilter(config.allow_private_targets, own_addresses())
+        targets = Targets(config.allow_private_targets, self._loop.time)
         key = MasterKey.from_password(part.method, part.password.reveal())
         return ServerPort(self.runtime, key, targets.check, part.timeout)
 
@@ -170,8 +178,10 @@ class Assembly:
 
 
 def _packet_limits(config: Config) -> PacketLimits:
-    affordable = min(_ASSOCIATIONS, descriptor_limit() // _ASSOCIATION_SHARE)
-    most = config.udp_max_associations or affordable
+    # An association may hold two descriptors, and every place that relays datagrams its share.
+    places = sum(part.udp for part in config.locals or config.servers)
+    affordable = min(_ASSOCIATIONS, descriptor_limit() // _ASSOCIATION_SHARE) // max(places, 1)
+    most = config.udp_max_associations or max(affordable, 1)
     # The programs that use sslocal share its host's address, so no one of them is to be bounded.
     per_host = most if config.locals else min(_PER_HOST, most)
     return PacketLimits(config.udp_timeout, most, per_host)

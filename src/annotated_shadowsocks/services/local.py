@@ -11,8 +11,8 @@ The address of the target travels in the first chunk. Programs that speak first 
 one box fewer, and a first packet whose size is not that of a bare address. Programs that listen
 first lose that moment.
 
-``SUCCEEDED`` means that the Shadowsocks server was reached. Whether it reaches the target is not
-part of its protocol, and shows as an end of the stream.
+``SUCCEEDED`` means that the Shadowsocks server was reached (or, with Fast Open, that it will be).
+Whether it reaches the target is not part of its protocol, and shows as an end of the stream.
 """
 
 import logging
@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from ..endpoint import Endpoint
-from ..errors import Error, LocalProtocolError
+from ..errors import AuthenticationError, Error, LocalProtocolError, RemoteProtocolError, Truncated
 from ..relay.deadlines import DeadlineQueue
 from ..relay.dialer import Dial
 from ..relay.driver import Driver
@@ -67,8 +67,6 @@ class LocalPort(Port):
     peace for a while. ``tcp`` False serves UDP ASSOCIATE alone.
     """
 
-    speaks_first = True
-
     def __init__(
         self,
         runtime: Runtime,
@@ -77,7 +75,9 @@ class LocalPort(Port):
         handshake_seconds: float,
         tcp: bool = True,
     ) -> None:
-        super().__init__(runtime, None, handshake_seconds)
+        # With Fast Open a server counts as reached before it was asked, and one that is down would
+        # never be passed over: only where there is nothing to choose does that not matter.
+        super().__init__(runtime, None, handshake_seconds, speaks_first=len(upstreams) == 1)
         self.users = users
         self._upstreams = [upstream for upstream in upstreams if upstream.tcp]
         self._packet_upstreams = [upstream for upstream in upstreams if upstream.udp]
@@ -134,6 +134,18 @@ class LocalPort(Port):
         """A connection was accepted."""
         self.runtime.counters.accepted += 1
         self.handshakes.add(_Session(self, sock, address))
+
+    def relay_ended(self, relay: StreamRelay, error: Exception | None) -> None:
+        """See ``StreamRelayOwner``."""
+        super().relay_ended(relay, error)
+        if isinstance(error, AuthenticationError) or (
+            relay.near.received and not relay.far.received
+        ):
+            # The server's silence towards a wrong key is all that there is to see of it here.
+            self.warn(
+                "a server has ended a connection without an answer that our key opens: a wrong "
+                "password or method looks like that, and so does a target that cannot be reached"
+            )
 
     def stop(self) -> None:
         """Take no more; associations end, and their clients are told."""
@@ -203,6 +215,9 @@ class _Session:
             self._dial.cancel()
         runtime.counters.failed(error)
         _log.debug("%s:%d: %s", *self._address[:2], error)
+        if isinstance(error, RemoteProtocolError) and not isinstance(error, Truncated):
+            # What a browser hears that was given this port as an HTTP proxy.
+            self._port.warn("%s:%d: %s; %s", *self._address[:2], error, self._port.name)
         if ended:
             runtime.poller.close(self._sock)
         else:

@@ -33,29 +33,33 @@ class Session(Hashable, Protocol):
 
 
 class Port:
-    """Serves on sockets that it is given and does not own."""
+    """Serves on sockets that it is given and does not own.
 
-    #: Whether what this port dials is always sent something before it answers.
-    speaks_first = False
+    ``speaks_first`` where whatever this port dials is sent something before it answers.
+    """
 
     def __init__(
         self,
         runtime: Runtime,
         check: Callable[[str], None] | None,
         handshake_seconds: float,
+        speaks_first: bool = False,
     ) -> None:
         self.runtime = runtime
+        #: What log lines call this port.
+        self.name = "a port"
         #: Connections whose handshake is not complete, and those that are being dialled.
         self.handshakes: DeadlineQueue[Session] = DeadlineQueue(
             runtime.loop, handshake_seconds, lambda session: session.expired()
         )
         self.dialing: set[Session] = set()
-        self.dialer = runtime.dialer(check, self.speaks_first)
+        self.dialer = runtime.dialer(check, speaks_first)
         self.listeners: list[Listener] = []
         self.packet_relays: list[PacketRelay] = []
         self.relays: set[StreamRelay] = set()
         self._check = check
-        self._next_warning = 0.0
+        #: Until when not to give the same warning again.
+        self._warned: dict[str, float] = {}
 
     @property
     def active(self) -> int:
@@ -83,7 +87,14 @@ class Port:
         runtime = self.runtime
         self.packet_relays.append(
             PacketRelay(
-                runtime.poller, runtime.loop, sock, codec_for, runtime.lookup, self._check, limits
+                runtime.poller,
+                runtime.loop,
+                sock,
+                codec_for,
+                runtime.lookup,
+                self._check,
+                limits,
+                self.failed,
             )
         )
 
@@ -106,16 +117,24 @@ class Port:
             _log.debug("relay broken: %s", error)
         self.relays.discard(relay)
 
-    def warn_of_failures(self, error: Exception) -> None:
-        """Say once a minute that handshakes do not authenticate: a wrong key looks like a probe."""
+    def failed(self, error: BaseException, client: Address) -> None:
+        """Count what ``client`` did wrong; a wrong key, or a probe that looks like it, is told."""
+        self.runtime.counters.failed(error)
+        if isinstance(error, AuthenticationError):
+            self.warn(
+                "%s:%d sent what the key of %s does not open (%d so far): "
+                "a wrong password or method, or a probe",
+                *client[:2],
+                self.name,
+                self.runtime.counters.failures["authentication"],
+            )
+
+    def warn(self, text: str, *values: object) -> None:
+        """Log a warning that a peer can cause at will, so once a minute at most."""
         now = self.runtime.loop.time()
-        if not isinstance(error, AuthenticationError) or now < self._next_warning:
-            return
-        self._next_warning = now + _WARN_EVERY
-        _log.warning(
-            "a handshake did not authenticate (%d so far): a wrong password or method, or a probe",
-            self.runtime.counters.failures["authentication"],
-        )
+        if now >= self._warned.get(text, now):
+            self._warned[text] = now + _WARN_EVERY
+            _log.warning(text, *values)
 
     def stop(self) -> None:
         """Take no more connections and no more datagrams; what is established goes on."""

@@ -129,7 +129,7 @@ class Process:
         """The supervisor is gone: a worker that went on would hold the port against the next."""
         loop.remove_reader(lifeline)
         _log.error("the supervisor has died; this worker ends with its connections")
-        self._terminate(signal.SIGTERM)
+        self._retire()
 
     def _terminate(self, number: int) -> None:
         self._code = EXIT_INTERRUPTED if number == signal.SIGINT else 0

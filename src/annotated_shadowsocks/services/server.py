@@ -81,7 +81,6 @@ class _Session:
         port, runtime = self._port, self._port.runtime
         port.handshakes.discard(self)
         port.dialing.discard(self)
-        runtime.counters.failed(error)
         if self._dial is not None:
             self._dial.cancel()
         if ended:
@@ -90,7 +89,7 @@ class _Session:
         else:
             runtime.endings.silence(self._sock, self._accepted_at + port.handshakes.delay)
         _log.debug("%s:%d ended before it was a tunnel: %s", *self._address[:2], error)
-        self._port.warn_of_failures(error)
+        port.failed(error, self._address)
 
     def expired(self) -> None:
         """The handshake's time is over."""
@@ -105,8 +104,9 @@ class _Session:
         port.dialing.discard(self)
         if isinstance(answer, Error):
             runtime.counters.failed(answer)
-            level = logging.INFO if isinstance(answer, PolicyRejected) else logging.DEBUG
-            _log.log(level, "%s:%d: %s", *self._address[:2], answer)
+            if isinstance(answer, PolicyRejected):
+                port.warn("%s; allow_private_targets would admit it", answer)
+            _log.debug("%s:%d: %s", *self._address[:2], answer)
             runtime.endings.refuse(self._sock)
             return
         try:
