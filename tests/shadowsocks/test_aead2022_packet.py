@@ -151,6 +151,8 @@ def test_a_relay_drops_what_names_no_hop(vector: Vector) -> None:
 def test_only_dns_is_padded() -> None:
     assert padding_for(443, 50, scripted()) == 0
     assert padding_for(53, 50, scripted(b"\0\0")) == 1
+    assert padding_for(53, 1099, scripted(b"\0\x05")) == 1
+    assert padding_for(53, 1100, scripted()) == 0
 
 
 @pytest.mark.parametrize(("drawn", "size"), [(0, 1), (899, 900), (900, 1)])

@@ -79,6 +79,15 @@ def test_a_session_may_begin_with_the_last_number_of_all() -> None:
     assert not window.add(2**64 - 1 - SIZE - 1)
 
 
+def test_a_leap_over_the_whole_window_keeps_its_last_number() -> None:
+    window = SlidingWindow()
+    assert window.add(0)
+    assert window.add(SIZE)
+    assert not window.add(0)
+    assert window.add(2 * SIZE + 1)
+    assert not window.add(SIZE)
+
+
 class EveryNumber:
     """The rule itself, on a set that forgets nothing."""
 
