@@ -14,6 +14,7 @@ from annotated_shadowsocks.kernel import proc_tcp
 from annotated_shadowsocks.kernel.listeners import (
     Listener,
     Request,
+    answering,
     glance,
     listeners,
     requests,
@@ -202,6 +203,53 @@ def test_a_group_whose_references_cannot_be_read(monkeypatch: pytest.MonkeyPatch
     twin = V4._replace(cookie=5, inode=105)
     found = with_half_open([V4, twin, LOCAL], [request("192.0.2.9"), request("127.0.0.1")])
     assert counts(found) == {1: None, 5: None, 2: 1}
+
+
+# --- who answers ---
+
+BOTH = V6._replace(v6only=False)
+ONLY = V6._replace(v6only=True)
+MAPPED = BOTH._replace(local=Endpoint("::ffff:127.0.0.1", 443), cookie=6)
+
+
+@pytest.mark.parametrize(
+    ("found", "host", "cookies"),
+    [
+        ([V4, LOCAL, BOTH], "127.0.0.1", [2]),
+        ([V4, LOCAL, BOTH], "192.0.2.1", [1]),
+        ([V4, LOCAL, BOTH], "::1", [3]),
+        ([LOCAL, BOTH], "192.0.2.1", [3]),
+        ([LOCAL, ONLY], "192.0.2.1", []),
+        ([V4, MAPPED], "127.0.0.1", [6]),
+        ([LOCAL, MAPPED], "127.0.0.1", [2]),
+        ([V4], "::1", []),
+        ([V4, V4._replace(cookie=7)], "127.0.0.1", [1, 7]),
+        ([V4, V4._replace(cookie=7, interface=2)], "127.0.0.1", [1, 7]),
+        ([V4._replace(local=Endpoint("0.0.0.0", 80))], "127.0.0.1", []),
+    ],
+)
+def test_who_answers(found: list[Listener], host: str, cookies: list[int]) -> None:
+    assert [each.cookie for each in answering(found, host, 443)] == cookies
+
+
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)])
+def test_the_kernel_prefers_an_ipv4_socket_too(order: tuple[int, int]) -> None:
+    """A dual-stack wildcard and an IPv4 one with the same port: SO_REUSEPORT lets both bind."""
+    kinds = [(socket.AF_INET, "0.0.0.0"), (socket.AF_INET6, "::")]
+    family, host = kinds[order[0]]
+    with StalledListener(host=host, family=family, shared=True, v6only=False) as first:
+        family, host = kinds[order[1]]
+        with (
+            StalledListener(
+                host=host, family=family, shared=True, v6only=False, port=first.port
+            ) as second,
+            SockDiag() as diag,
+        ):
+            (expected,) = answering(listeners(diag, first.port), "127.0.0.1", first.port)
+            first.connect(2)
+            until(lambda: first.queue()[0] + second.queue()[0] == 2)
+            depths = {each.cookie: each.depth for each in listeners(diag, first.port)}
+            assert depths[expected.cookie] == 2
 
 
 # --- names ---

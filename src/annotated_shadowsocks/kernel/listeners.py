@@ -28,6 +28,7 @@ from .sock_diag import SockDiag
 __all__ = [
     "Listener",
     "Request",
+    "answering",
     "glance",
     "listeners",
     "requests",
@@ -132,7 +133,9 @@ def with_half_open(found: Sequence[Listener], half_open: Iterable[Request]) -> l
     counts: Counter[int] = Counter()
     shared: set[int] = set()
     for request in half_open:
-        takers = _takers(request, by_port.get((request.family, request.local.port), []))
+        candidates = by_port.get((request.family, request.local.port), [])
+        candidates = [c for c in candidates if c.interface in (0, request.interface)]
+        takers = _preferred(candidates, request.local.host)
         if len(takers) == 1:
             counts[takers[0].cookie] += 1
         else:
@@ -146,17 +149,40 @@ def with_half_open(found: Sequence[Listener], half_open: Iterable[Request]) -> l
     ]
 
 
-def _takers(request: Request, candidates: Iterable[Listener]) -> list[Listener]:
-    """The listeners that the kernel would give ``request`` to, all equally good."""
+def answering(found: Iterable[Listener], host: str, port: int) -> list[Listener]:
+    """Those of ``found`` that take a SYN to ``host``, a literal, and ``port``.
+
+    Several share by SO_REUSEPORT; and which device a SYN comes over is not known here, so that
+    those that are bound to one are each among the answers.
+    """
+    by_device: dict[int, list[Listener]] = {}
+    for each in found:
+        if each.local.port == port:
+            by_device.setdefault(each.interface, []).append(each)
+    return [each for alike in by_device.values() for each in _answering(alike, host)]
+
+
+def _answering(alike: Sequence[Listener], host: str) -> list[Listener]:
+    if ":" in host:
+        return _preferred((each for each in alike if each.family == AF_INET6), host)
+    own = _preferred((each for each in alike if each.family == AF_INET), host)
+    both = (each for each in alike if each.family == AF_INET6 and not each.v6only)
+    mapped = _preferred(both, f"::ffff:{host}")
+    # [linux compute_score] an exact address is looked for first; then an IPv4 socket is preferred
+    exact = bool(mapped) and mapped[0].local.host != "::"
+    return mapped if not own or (exact and own[0].local.host != host) else own
+
+
+def _preferred(candidates: Iterable[Listener], host: str) -> list[Listener]:
+    """Those that the kernel's lookup prefers for ``host``, all equally good."""
     best: list[Listener] = []
     best_rank = (False, False)
     for listener in candidates:
-        exact = listener.local.host == request.local.host
-        # [linux __inet_lookup_listener] another device excludes, the same one is preferred
+        exact = listener.local.host == host
         if not exact and listener.local.host not in _WILDCARDS:
             continue
-        if listener.interface not in (0, request.interface):
-            continue
+        # [linux __inet_lookup_listener] the exact address before the wildcard, then by score, to
+        # which a device of its own adds
         rank = (exact, listener.interface != 0)
         if not best or rank > best_rank:
             best, best_rank = [listener], rank
