@@ -7,10 +7,10 @@ floor        rooms
 ===========  ==============================================================
 6            ``cli``: argv, exit codes, signals
 4            ``services``: which parts, wired how
-3            ``relay``, ``resolver``, ``system``: everything that touches the OS
+3            ``relay``, ``resolver``, ``kernel``, ``system``: what touches the OS
 2            ``policy``, ``config``: pure decisions
-1            ``socks5``, ``shadowsocks``: protocol cores without I/O
-0            ``wire``, ``crypto``, ``endpoint``, ``clock``, ``entropy``, ``errors``
+1            ``socks5``, ``shadowsocks``, ``tcp_model``: cores without I/O
+0            ``wire``, ``crypto``, ``endpoint``, ``entropy``, ``errors``
 ===========  ==============================================================
 
 A reader who wants to follow one connection starts in ``services.server`` and goes down.

@@ -1,19 +1,11 @@
-"""The host's own clock, entropy, limits and addresses: where a core's arguments become real."""
+"""The host's own entropy, limits and addresses: where a core's arguments become real."""
 
 import os
 import re
 import resource
-import time
 from pathlib import Path
 
-__all__ = ["SystemClock", "descriptor_limit", "entropy", "own_addresses", "raise_descriptor_limit"]
-
-
-class SystemClock:
-    """``clock.Clock`` on the host's clocks."""
-
-    monotonic = staticmethod(time.monotonic)
-    wall = staticmethod(time.time)
+__all__ = ["descriptor_limit", "entropy", "own_addresses", "raise_descriptor_limit"]
 
 
 # A salt must never repeat under one key, in any process, after any fork: only the kernel's
