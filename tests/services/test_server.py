@@ -329,8 +329,12 @@ def test_the_end_of_the_service_ends_what_is_on_its_way(loop_name: str) -> None:
                     assert await loop.sock_recv(socks[-1], 100)
                     assert (len(port.handshakes), len(port.runtime.endings)) == (2, 1)
                 assert port.active == len(port.runtime.endings) == 0
-        for sock in socks:
+        *others, relayed = socks
+        for sock in others:
             assert await loop.sock_recv(sock, 1) == b""
+        with pytest.raises(ConnectionResetError):
+            await loop.sock_recv(relayed, 1)
+        for sock in socks:
             sock.close()
 
     run_on(loop_name, main)
@@ -365,15 +369,3 @@ def test_an_internal_error_ends_one_connection(caplog: pytest.LogCaptureFixture)
         "internal error, connection abandoned: OSError('no locks available')"
     ]
     caplog.clear()
-
-
-def test_failures_to_authenticate_are_told_once_a_minute(caplog: pytest.LogCaptureFixture) -> None:
-    async def main() -> None:
-        with serve(server_config(timeout=SHORT)) as service:
-            for _ in range(5):
-                assert await reaction(service.endpoint, Probe((bytes(64),)), SHORT) == SILENCE
-
-    run_on("asyncio", main)
-    told = [r.getMessage() for r in caplog.records if "did not authenticate" in r.getMessage()]
-    assert len(told) == 1
-    assert "wrong password" in told[0]
