@@ -353,6 +353,36 @@ def test_what_is_held_when_the_reader_stops(made: Fixture, small: bool) -> None:
     relay.abort()
 
 
+def test_both_ends_are_here_and_the_last_octets_are_stuck(made: Fixture) -> None:
+    made.target.close()
+    made.far.close()
+    made.far, made.target = pair(16 * 1024)
+    relay = made.start()
+    sent = b""
+    while arrived(made.near) < 40_000:
+        sent += bytes(8 * 1024)
+        made.say(bytes(8 * 1024))
+    # The relay does not read now: this waits in the kernel, and the FIN behind it.
+    made.client.sendall(b"tail")
+    made.target.shutdown(socket.SHUT_WR)
+    made.client.shutdown(socket.SHUT_WR)
+    # A hang-up cannot be ignored, only forgotten: settling would find a spin.
+    made.loop.settle()
+    assert arrived(made.near) > 0
+    assert read_to_end(made.client) == (b"", "FIN")
+    made.target.setblocking(False)
+    heard = b""
+    while len(heard) < len(sent) + len(b"tail"):
+        try:
+            heard += made.target.recv(65536)
+        except BlockingIOError:
+            pass
+        made.loop.settle()
+    assert heard == sent + b"tail"
+    made.loop.run_until(lambda: relay.over)
+    assert made.error is None
+
+
 def test_an_eof_while_the_connection_is_still_being_made(made: Fixture) -> None:
     # As after a fast open: the socket was given before the network has answered.
     made.far.close()
