@@ -45,13 +45,10 @@ _FATAL = {
 
 def receive(namespace: Namespace, request: Request, segment: Segment, now: Instant) -> bool:
     """A segment for a request. False: it is not for the request after all, look further."""
-    listener = request.listener
-    if listener.state is not State.LISTEN:
-        heir = namespace.heir_of(listener, request.flow)
-        if heir is None:
-            namespace.remove_request(request, Removal.ORPHANED, "its listener is closed")
-            return False
-        listener = heir
+    listener = namespace.owner_of(request)
+    if listener is None:
+        namespace.orphan(request)
+        return False
     arrival = at_half_open(segment, request)
     action = TRANSITIONS[namespace.profile.half_open][arrival].action
     if action is Action.RESET:

@@ -107,7 +107,9 @@ class Host:
     def state_of(self, flow: Flow) -> State:
         """The state that a segment of this flow would meet."""
         namespace = self._namespace
-        if flow in namespace.requests:
+        request = namespace.requests.get(flow)
+        # A request without a listener is found and thrown away: it might as well not be there.
+        if request is not None and namespace.owner_of(request) is not None:
             return namespace.profile.half_open
         connection = namespace.connections.get(flow)
         if connection is not None:

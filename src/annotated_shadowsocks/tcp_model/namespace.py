@@ -7,7 +7,14 @@ outside. Nothing here decides anything about a queue.
 
 from ..endpoint import Endpoint
 from .connection import Connection
-from .counters import ATTEMPT_FAILS, ESTAB_RESETS, OUT_RSTS, SK_DROPS, Counters
+from .counters import (
+    ATTEMPT_FAILS,
+    ESTAB_RESETS,
+    OUT_RSTS,
+    SK_DROPS,
+    TCP_MIGRATE_REQ_FAILURE,
+    Counters,
+)
 from .effects import (
     ArmTimer,
     ChangeState,
@@ -183,6 +190,23 @@ class Namespace:
             if found is not None:
                 return found
         return None
+
+    def orphan(self, request: Request) -> None:
+        """Drop a request whose listener is closed and has no heir."""
+        self.remove_request(request, Removal.ORPHANED, "its listener is closed")
+        self.count_failed_migration(request.listener)
+
+    def count_failed_migration(self, listener: Listener) -> None:
+        """[linux reuseport_migrate_sock] there should have been an heir, and there was none."""
+        if self.sysctl.tcp_migrate_req and listener.reuse_port:
+            self.count(TCP_MIGRATE_REQ_FAILURE)
+
+    def owner_of(self, request: Request) -> Listener | None:
+        """The listener that speaks for a request: its own, or who inherits from it, or None."""
+        listener = request.listener
+        if listener.state is State.LISTEN:
+            return listener
+        return self.heir_of(listener, request.flow)
 
     def heir_of(self, listener: Listener, flow: Flow) -> Listener | None:
         """[linux reuseport_migrate_sock] who takes over what a closed listener had, or None."""

@@ -12,7 +12,7 @@ from .admission import NOT_EXEMPT, shut_gates
 from .arrival import at_listener
 from .ceiling import Counted
 from .connection import Connection
-from .effects import AddRequest, DropSegment, DropSyn, Removal, WriteLog
+from .effects import AddRequest, DropAck, DropSegment, DropSyn, Removal, WriteLog
 from .instant import Instant
 from .listener import Listener
 from .namespace import Namespace
@@ -191,6 +191,12 @@ def _check_cookie(namespace: Namespace, listener: Listener, segment: Segment, no
     if gate is not None:
         # tcp_abort_on_overflow is not asked here: there is no request to abort.
         handshake.refuse(namespace, listener, segment, gate)
+        return
+    if segment.flow in namespace.requests:
+        # [linux tcp_v4_syn_recv_sock] counted before it is found that the flow is taken
+        reason = "a cookie for a flow that has a half-open request by now"
+        namespace.emit(DropAck(segment, listener.number, reason))
+        namespace.count(c.PASSIVE_OPENS)
         return
     connection = Connection(segment.flow, State.ESTABLISHED, iss, now)
     stamp = find(segment.options, Timestamps)

@@ -38,6 +38,7 @@ def stop(namespace: Namespace, listener: Listener, now: Instant) -> None:
         namespace.emit(Dequeue(connection.flow, listener.number, len(queue), reason))
         if heir is None:
             _abandon(namespace, connection, now)
+            namespace.count_failed_migration(listener)
         else:
             _bequeath(namespace, connection, listener, heir)
     while listener.deferred:

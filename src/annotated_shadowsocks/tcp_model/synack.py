@@ -21,7 +21,6 @@ from .segment import (
     find,
 )
 from .seqnum import SeqNum, add
-from .states import State
 
 __all__ = ["WINDOW_SCALE", "advertised_mss", "arm", "build", "on_timer", "resend", "syn_ack"]
 
@@ -101,11 +100,13 @@ def arm(namespace: Namespace, request: Request, now: Instant) -> None:
 
 def on_timer(namespace: Namespace, request: Request, now: Instant) -> None:
     """[linux reqsk_timer_handler] nobody has answered in time."""
-    adopted = request.listener.state is not State.LISTEN
-    if adopted and not _adopt(namespace, request):
-        namespace.remove_request(request, Removal.ORPHANED, "its listener is closed")
+    listener = namespace.owner_of(request)
+    if listener is None:
+        namespace.orphan(request)
         return
-    listener = request.listener
+    adopted = listener is not request.listener
+    if adopted:
+        _move(namespace, request, listener)
     verdict = fire(request, _retries(namespace, request, listener), listener.defer_accept)
     namespace.count(c.TCP_TIMEOUTS)
     lifetime = namespace.profile.schedule.lifetime
@@ -123,18 +124,14 @@ def on_timer(namespace: Namespace, request: Request, now: Instant) -> None:
     arm(namespace, request, now)
 
 
-def _adopt(namespace: Namespace, request: Request) -> bool:
-    """Give the request of a closed listener to a sibling, if siblings inherit."""
-    heir = namespace.heir_of(request.listener, request.flow)
-    if heir is None:
-        return False
+def _move(namespace: Namespace, request: Request, heir: Listener) -> None:
+    """Give the request of a closed listener to a sibling."""
     old = request.listener
     old.syn_queue.remove(request)
     heir.syn_queue.add(request)
     request.listener = heir
     reason = "its listener is closed, and tcp_migrate_req lets a sibling inherit"
     namespace.emit(Move(request.flow, old.number, heir.number, reason))
-    return True
 
 
 def _retries(namespace: Namespace, request: Request, listener: Listener) -> int:
