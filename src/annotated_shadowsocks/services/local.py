@@ -189,7 +189,8 @@ class _Session:
         self._sock = sock
         self._address = address
         self._core = ServerHandshake(port.users, port.commands)
-        self._driver: Driver[Request] = Driver(port.runtime.poller, sock, self._core, self)
+        #: Until there is nothing more to say; the two refer to each other.
+        self._driver: Driver[Request] | None = Driver(port.runtime.poller, sock, self._core, self)
         self._dial: Dial | None = None
         self._dst = UNSPECIFIED
         self._untried: list[Upstream] = []
@@ -209,6 +210,7 @@ class _Session:
     def handshake_failed(self, error: Exception, ended: bool) -> None:
         """See ``HandshakeOwner``."""
         runtime = self._port.runtime
+        self._driver = None
         self._port.handshakes.discard(self)
         self._port.dialing.discard(self)
         if self._dial is not None:
@@ -261,13 +263,21 @@ class _Session:
         self._port.runtime.counters.failed(error)
         _log.warning("%s", error)
         self._core.fail(reply_for(error))
-        if self._driver.flush():
+        if self._reply():
             self._port.runtime.endings.refuse(self._sock)
+
+    def _reply(self) -> bool:
+        """Send what the core says at last; False where the client is gone, which is handled."""
+        driver, self._driver = self._driver, None
+        # Session and driver hold each other, and so do a core and its parser until that returns.
+        # Cut here, the two circles leave the cycle collector nothing to do for a connection.
+        self._core.next_event()
+        return driver is not None and driver.flush()
 
     def _relay(self, far: socket.socket, key: MasterKey) -> None:
         port, runtime = self._port, self._port.runtime
         self._core.succeed(UNSPECIFIED)
-        if not self._driver.flush():
+        if not self._reply():
             runtime.poller.close(far)
             return
         encoder = client_encoder(key, self._dst, runtime.entropy)
@@ -289,7 +299,7 @@ class _Session:
         if port.udp_port is None:
             raise LocalProtocolError("UDP ASSOCIATE is not among the commands served")
         self._core.succeed(Endpoint(portable(self._sock.getsockname()[0]), port.udp_port))
-        if self._driver.flush():
+        if self._reply():
             _ControlConnection(port, self._sock, self._address[0])
 
 
