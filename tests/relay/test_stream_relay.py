@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from annotated_shadowsocks.crypto.methods import METHODS, find
+from annotated_shadowsocks.crypto.methods import Generation, find, of_generation
 from annotated_shadowsocks.errors import AuthenticationError, Truncated
 from annotated_shadowsocks.relay.endings import Endings
 from annotated_shadowsocks.relay.poller import EpollPoller, LoopPoller, Poller, Scratch
@@ -58,13 +58,13 @@ def test_plain_relay(ground: str, scenario: str) -> None:
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS)
-@pytest.mark.parametrize("ground", GROUNDS)
+@pytest.mark.parametrize("ground", [ground for ground in GROUNDS if ground != "relay"])
 def test_tunnel(ground: str, scenario: str) -> None:
     check_stream_relay(ground, tunnel("chacha20-ietf-poly1305"), scenario)
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS)
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", of_generation(Generation.AEAD))
 def test_tunnel_of_each_method(method: str, scenario: str) -> None:
     check_stream_relay("relay", tunnel(method), scenario)
 
