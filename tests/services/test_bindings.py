@@ -110,6 +110,40 @@ def test_opening_again_keeps_the_sockets_and_gives_them_the_new_backlog(
     bindings.close()
 
 
+@pytest.mark.parametrize(("before", "after"), [((True, 60), (False, 0)), ((False, 0), (True, 7))])
+def test_opening_again_gives_later_connections_the_new_options(
+    bindings: Bindings, before: tuple[bool, int], after: tuple[bool, int]
+) -> None:
+    at = endpoint()
+    for no_delay, keep_alive in (before, after):
+        config = dataclasses.replace(servers(at), no_delay=no_delay, keep_alive=keep_alive)
+        bindings.open(config)
+        (listening,) = bindings.tcp[at]
+        with socket.create_connection(at):
+            accepted, _ = listening.accept()
+        with accepted:
+            options = [
+                accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY),
+                accepted.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE),
+            ]
+            assert list(map(bool, options)) == [no_delay, keep_alive > 0]
+            if keep_alive:
+                idle = accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE)
+                assert idle == keep_alive
+    bindings.close()
+
+
+@pytest.mark.parametrize("before", [False, True])
+def test_opening_again_turns_fast_open_on_and_off(bindings: Bindings, before: bool) -> None:
+    at = endpoint()
+    for fast_open in (before, not before):
+        bindings.open(dataclasses.replace(servers(at), fast_open=fast_open))
+        (listening,) = bindings.tcp[at]
+        queue = listening.getsockopt(socket.IPPROTO_TCP, socket.TCP_FASTOPEN)
+        assert bool(queue) is fast_open
+    bindings.close()
+
+
 def test_each_worker_has_its_own_sockets_for_datagrams() -> None:
     bindings = Bindings(workers=3)
     at = endpoint()

@@ -172,6 +172,18 @@ def test_servers_take_turns_and_dead_ones_rest() -> None:
     run_on("asyncio", main)
 
 
+@pytest.mark.parametrize(("count", "fast_open"), [(1, True), (2, False), (3, False)])
+def test_only_a_single_server_is_opened_fast(count: int, fast_open: bool) -> None:
+    async def main() -> None:
+        servers = [Endpoint("192.0.2.1", 8000 + number) for number in range(count)]
+        for wanted in (True, False):
+            config = dataclasses.replace(local_config(*servers), fast_open=wanted)
+            with serve(config) as local:
+                assert local.port.dialer.options.fast_open is (wanted and fast_open)
+
+    run_on("asyncio", main)
+
+
 @both_loops
 def test_a_client_that_goes_away_takes_the_later_dial_along(loop_name: str) -> None:
     async def main() -> None:
