@@ -14,6 +14,7 @@ from annotated_shadowsocks.testing.namespaces import in_fresh_network, set_sysct
 from annotated_shadowsocks.testing.queues import StalledListener
 
 HEALTHY = Sysctls(4096, 2048, 1, 0, 5, 1)
+REAL = listeners.listeners
 NOTHING_LOST = {"ListenOverflows": 0, "TCPReqQFullDrop": 0, "TCPReqQFullDoCookies": 0}
 
 
@@ -58,9 +59,9 @@ def test_a_warning(healthy: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[st
 def test_a_full_queue_is_critical(
     healthy: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    healthy.undo()
     with StalledListener(0) as stalled:
         stalled.fill(1)
+        healthy.setattr(listeners, "listeners", lambda diag: REAL(diag, stalled.port))
         assert backlog.run("backlog", ["doctor"]) == 2
         out = capsys.readouterr().out
         assert out.startswith("CRITICAL: accept queues\n")

@@ -16,9 +16,10 @@ from annotated_shadowsocks.cli import backlog
 from annotated_shadowsocks.cli.arguments import ArgumentParser
 from annotated_shadowsocks.errors import ObserveError, UsageError
 from annotated_shadowsocks.kernel import sock_diag
+from annotated_shadowsocks.kernel.netstat import counters
 from annotated_shadowsocks.kernel.procfs import network_namespace
 from annotated_shadowsocks.testing.namespaces import in_fresh_network, set_sysctl
-from annotated_shadowsocks.testing.queues import StalledListener
+from annotated_shadowsocks.testing.queues import StalledListener, until
 
 
 def show(capsys: pytest.CaptureFixture[str], *words: str) -> str:
@@ -165,7 +166,10 @@ def test_a_stalled_server_in_a_namespace_of_its_own(capsys: pytest.CaptureFixtur
         set_sysctl("net.core.somaxconn", 8)
         with StalledListener(4096) as stalled:
             stalled.fill(9)
-            stalled.knock(3)
+            clients = stalled.knock(3)
+            until(lambda: counters()["ListenOverflows"] >= 3)
+            for client in clients:
+                client.close()
             found = document(capsys)
             ss = subprocess.run(["ss", "-ltnmH"], check=True, capture_output=True, text=True)
             with open("/proc/thread-self/net/tcp") as file:
@@ -175,10 +179,10 @@ def test_a_stalled_server_in_a_namespace_of_its_own(capsys: pytest.CaptureFixtur
     (listener,) = found["listeners"]
     queue = listener["accept_queue"]
     assert queue == {"depth": 9, "limit": 8, "capacity": 9, "full": True}
-    assert listener["drops"] == 3
+    assert listener["drops"] >= 3
     shown = re.search(r"LISTEN\s+(\d+)\s+(\d+)\s+(\S+).*\n\s+skmem:\(.*,d(\d+)\)", ss)
     assert shown is not None
-    assert shown.groups() == ("9", "8", listener["address"], "3")
+    assert shown.groups() == ("9", "8", listener["address"], str(listener["drops"]))
     (row,) = [line.split() for line in raw.splitlines() if f" {listener['inode']} " in line]
     assert row[4] == "00000000:00000009"
     assert found["namespace"] != network_namespace()

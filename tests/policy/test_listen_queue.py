@@ -1,6 +1,8 @@
 """The kernel's rules about its two queues, against what was measured on Linux 6.18."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from annotated_shadowsocks.policy.listen_queue import (
     Asked,
@@ -14,6 +16,11 @@ from annotated_shadowsocks.policy.listen_queue import (
     syn_schedule,
     synack_schedule,
 )
+from annotated_shadowsocks.tcp_model.ceiling import Counted, Sizes
+from annotated_shadowsocks.tcp_model.instant import SECOND
+from annotated_shadowsocks.tcp_model.profile import Condition
+from annotated_shadowsocks.tcp_model.profile import Verdict as Gated
+from annotated_shadowsocks.tcp_model.profiles.linux import LINUX_6_18
 
 DEFAULTS = Sysctls(somaxconn=4096, tcp_max_syn_backlog=2048, tcp_syncookies=1)
 
@@ -167,3 +174,36 @@ def test_a_patient_client_waits_two_minutes_between_tries() -> None:
     schedule = syn_schedule(9, 0)
     assert schedule.sent == (0, 1, 3, 7, 15, 31, 63, 127, 247, 367)
     assert schedule.until == 487
+
+
+# --- the model of TCP has the same rules, in a form that covers other systems too ---
+
+SMALL = st.integers(0, 12)
+
+
+@given(SMALL, SMALL, SMALL, st.sampled_from([0, 1]), SMALL)
+def test_the_model_agrees(depth: int, limit: int, half_open: int, cookies: int, most: int) -> None:
+    sizes = Sizes(limit, limit, most)
+    counts = {Counted.ACCEPT_QUEUE: depth, Counted.SYN_QUEUE: half_open}
+    modelled = Verdict.ANSWERED
+    for gate in LINUX_6_18.syn_gates:
+        if cookies and gate.condition is Condition.WITHOUT_SYNCOOKIES:
+            continue
+        if counts[gate.ceiling.counted] >= gate.ceiling.capacity(sizes):
+            cookie = gate.verdict is Gated.COOKIE and cookies
+            modelled = Verdict.COOKIE if cookie else Verdict.DROPPED
+            if not cookie:
+                break
+    queue = ListenQueue(depth, limit, half_open)
+    sysctls = Sysctls(tcp_syncookies=cookies, tcp_max_syn_backlog=most)
+    assert next_syn(queue, sysctls).verdict is modelled
+    assert LINUX_6_18.ack_gate is not None
+    full = depth >= LINUX_6_18.ack_gate.ceiling.capacity(sizes)
+    assert (next_ack(queue, sysctls).verdict is Verdict.IGNORED) is full
+
+
+@given(st.integers(0, 12))
+def test_the_models_schedule_agrees(retries: int) -> None:
+    intervals = [LINUX_6_18.schedule.interval(n, 120 * SECOND) for n in range(retries + 1)]
+    times = [sum(intervals[:n]) // SECOND for n in range(retries + 2)]
+    assert synack_schedule(retries) == (tuple(times[:-1]), times[-1])

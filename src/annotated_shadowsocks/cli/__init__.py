@@ -6,9 +6,12 @@
 ``tunnel``     ``sslocal`` and ``ssserver``
 ``service``    ``ssservice``: keys and the demonstration
 ``url``        ``ssurl``: SIP002 URLs
+``backlog``    the verbs of ``backlog``, of which ``backlog_list``, ``backlog_explain`` and
+               ``backlog_doctor`` look at this host, by ``listener_view``
 ``logs``       log lines that a peer cannot forge
 ``exits``      the table from errors to exit codes
 ``text``       one line of text for a terminal
+``terminal``   what a terminal can show: width, emphasis, aligned columns
 
 What a command does not need it does not import: ``--version`` loads neither the cryptographic
 library nor an event loop.

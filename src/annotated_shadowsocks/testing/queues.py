@@ -85,13 +85,17 @@ class StalledListener:
         self.connect(count)
         until(lambda: self.queue()[0] == wanted)
 
-    def knock(self, count: int) -> None:
-        """Begin ``count`` connections and wait for none: their SYNs may be dropped."""
-        for _ in range(count):
-            client = socket.socket(self.sock.family)
+    def knock(self, count: int) -> list[socket.socket]:
+        """Begin ``count`` connections and wait for none: their SYNs may be dropped.
+
+        A client whose SYN was dropped sends it again in a second, unless it is closed.
+        """
+        clients = [socket.socket(self.sock.family) for _ in range(count)]
+        self._clients += clients
+        for client in clients:
             client.setblocking(False)
             client.connect_ex(("127.0.0.1", self.port))
-            self._clients.append(client)
+        return clients
 
     def close(self) -> None:
         """Close the listener, then its clients."""
