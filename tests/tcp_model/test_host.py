@@ -71,14 +71,15 @@ class Run:
         request = self.host.requests.get(flow)
         connection = self.host.connections.get(flow)
         if request is not None and state is self.host.profile.half_open:
-            return state, arrival.at_half_open(segment, request)
+            strict = self.host.profile.strict_rst
+            return state, arrival.at_half_open(segment, request, strict)
         if connection is None:
             return state, arrival.at_listener(segment)
         if state is State.SYN_SENT:
             return state, arrival.at_syn_sent(segment, connection.snd_una, connection.snd_nxt)
         if connection.request is not None:
-            found = arrival.at_half_open(segment, connection.request, connection.snd_nxt)
-            return state, found
+            half, strict = connection.request, self.host.profile.strict_rst
+            return state, arrival.at_half_open(segment, half, strict, connection.snd_nxt)
         if state is State.TIME_WAIT:
             return state, arrival.at_time_wait(segment, connection)
         return state, arrival.at_synchronized(segment, connection)

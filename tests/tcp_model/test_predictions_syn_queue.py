@@ -316,10 +316,31 @@ def test_33_a_timestamp_that_was_never_sent(laboratory: Laboratory) -> None:
 def test_34_rst(laboratory: Laboratory, peer: Peer) -> None:
     assert peer.say("R", seq=100_000) == []
     assert laboratory.syn_queue == "1/4"
+    # seen on 6.18.44, where 6.18.19 would have removed the request
+    assert peer.say("R", seq=500) == [". 1 ack 1"]
+    assert peer.say("R", seq=500) == []
+    assert laboratory.syn_queue == "1/4"
+    # seen: the ACK number of an RST is not looked at
+    assert peer.say("R.", seq=1, ack=7) == []
+    assert laboratory.syn_queue == "0/4"
+    assert laboratory.counted() == {
+        "AttemptFails": 1,
+        "EmbryonicRsts": 1,
+        "TCPChallengeACK": 1,
+        "TCPACKSkippedChallenge": 1,
+    }
+    assert laboratory.listener.drops == 4
+
+
+def test_34_an_older_kernel_takes_any_rst_in_the_window() -> None:
+    laboratory = Laboratory(4, "linux-6.13")
+    peer = laboratory.peer()
+    peer.syn()
+    assert peer.say("R.", seq=1, ack=7) == []
+    assert laboratory.syn_queue == "1/4"
     assert peer.say("R", seq=500) == []
     assert laboratory.syn_queue == "0/4"
     assert laboratory.counted() == {"AttemptFails": 1, "EmbryonicRsts": 1}
-    assert laboratory.listener.drops == 2
 
 
 def test_35_another_syn_in_the_window(laboratory: Laboratory, peer: Peer) -> None:

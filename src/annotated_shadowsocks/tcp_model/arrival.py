@@ -39,6 +39,7 @@ class HalfOpen(Protocol):
 class Synchronized(Protocol):
     """What is known of a connection."""
 
+    iss: SeqNum
     snd_una: SeqNum
     snd_nxt: SeqNum
     rcv_nxt: SeqNum
@@ -68,19 +69,24 @@ def at_syn_sent(segment: Segment, snd_una: SeqNum, snd_nxt: SeqNum) -> Arrival:
     return _syn(flags) if flags & SYN else _content(segment)
 
 
-def at_half_open(segment: Segment, half: HalfOpen, snd_nxt: SeqNum | None = None) -> Arrival:
+def at_half_open(
+    segment: Segment,
+    half: HalfOpen,
+    strict_rst: bool = False,
+    snd_nxt: SeqNum | None = None,
+) -> Arrival:
     """[linux tcp_check_req] a segment for a handshake that waits for its last ACK.
 
-    ``snd_nxt`` is given where data followed the SYN/ACK, as Fast Open allows.
+    ``strict_rst`` is the profile's; ``snd_nxt`` is given where data followed the SYN/ACK, as Fast
+    Open allows.
     """
     flags = segment.flags
     old = paws_rejects(segment, half.ts_recent)
     if segment.seq == half.irs and flags & (SYN | RST | ACK) == SYN and not old:
         return Arrival.DUPLICATE_SYN
-    if flags & ACK and segment.ack != add(half.iss, 1):
-        sent = snd_nxt is not None and not after(segment.ack, snd_nxt)
-        if not (sent and after(segment.ack, half.iss)):
-            return Arrival.BAD_ACK
+    judged_by_ack = not (strict_rst and flags & RST)
+    if flags & ACK and judged_by_ack and not _acknowledges(segment, half, snd_nxt):
+        return Arrival.BAD_ACK
     if (
         old
         or tsecr_rejects(segment, half)
@@ -88,11 +94,18 @@ def at_half_open(segment: Segment, half: HalfOpen, snd_nxt: SeqNum | None = None
     ):
         return Arrival.STRAY_RST if flags & RST else Arrival.OUT_OF_WINDOW
     if flags & RST:
-        return Arrival.RST
+        inexact = strict_rst and segment.seq != half.rcv_nxt
+        return Arrival.INEXACT_RST if inexact else Arrival.RST
     # A SYN at irs lies left of the window: it is cut off, and the rest may complete the handshake.
     if flags & SYN and segment.seq != half.irs:
         return _syn(flags)
     return _content(segment)
+
+
+def _acknowledges(segment: Segment, half: HalfOpen, snd_nxt: SeqNum | None) -> bool:
+    if snd_nxt is None:
+        return segment.ack == add(half.iss, 1)
+    return after(segment.ack, half.iss) and not after(segment.ack, snd_nxt)
 
 
 def at_synchronized(segment: Segment, connection: Synchronized) -> Arrival:
@@ -107,10 +120,16 @@ def at_synchronized(segment: Segment, connection: Synchronized) -> Arrival:
     if flags & SYN:
         # [RFC5961 §4.2] regardless of the sequence number
         return _syn(flags)
+    if not flags & ACK:
+        return Arrival.NO_ACK
     if not inside or paws_rejects(segment, connection.ts_recent):
         return Arrival.OUT_OF_WINDOW
-    if flags & ACK and after(segment.ack, connection.snd_nxt):
+    if after(segment.ack, connection.snd_nxt):
         return Arrival.BAD_ACK
+    # [linux tcp_ack] no further back than what was acknowledged since the handshake
+    spread = min(connection.window, distance(connection.iss, connection.snd_una) - 1)
+    if before(segment.ack, add(connection.snd_una, -max(spread, 0))):
+        return Arrival.OLD_ACK
     return _content(segment)
 
 

@@ -1,8 +1,9 @@
 """One connection: the variables of RFC 9293, and the little that a listener's story needs of them.
 
 A client and a server have the same block. It is complete as a state machine, and small as a
-transport: an ACK for every segment with data, no congestion window, no selective retransmission.
-What these would change is how fast data flows, which is nobody's question about a listen queue.
+transport: an ACK for every segment with data (Linux waits 40 ms if a FIN comes with it), no
+congestion window, no selective retransmission. What these would change is how fast data flows,
+which is nobody's question about a listen queue.
 """
 
 from collections import deque

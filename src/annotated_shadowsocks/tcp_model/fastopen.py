@@ -114,7 +114,8 @@ def receive(namespace: Namespace, connection: Connection, segment: Segment, now:
     request = connection.request
     if request is None:
         raise LookupError(f"{connection} is in SYN_RECEIVED without a handshake")
-    arrival = at_half_open(segment, request, connection.snd_nxt)
+    strict = namespace.profile.strict_rst
+    arrival = at_half_open(segment, request, strict, connection.snd_nxt)
     action = TRANSITIONS[State.SYN_RECEIVED][arrival].action
     match action:
         case Action.COMPLETE:
@@ -124,9 +125,11 @@ def receive(namespace: Namespace, connection: Connection, segment: Segment, now:
         case Action.RESEND_SYN_ACK:
             _resend(namespace, connection, request, segment, now)
         case Action.ACKNOWLEDGE:
-            if not namespace.limited(request, segment, now, c.TCP_ACK_SKIPPED_SYN_RECV):
+            if not namespace.limited_unless_data(request, segment, now, c.TCP_ACK_SKIPPED_SYN_RECV):
                 reason = "out of window: this is what is expected"
                 retransmission.send_ack(namespace, connection, now, reason)
+        case Action.CHALLENGE:
+            synchronized.challenge(namespace, connection, segment, now)
         case Action.REMOVE:
             namespace.count(c.ATTEMPT_FAILS)
             forget(namespace, connection, now, by_reset=True)
@@ -187,7 +190,7 @@ def _resend(
     segment: Segment,
     now: Instant,
 ) -> None:
-    if namespace.limited(request, segment, now, c.TCP_ACK_SKIPPED_SYN_RECV):
+    if namespace.limited_unless_data(request, segment, now, c.TCP_ACK_SKIPPED_SYN_RECV):
         namespace.emit(DropSegment(segment, "the SYN/ACK was sent again a moment ago"))
     else:
         synack.resend(namespace, request, now, "the SYN came again")

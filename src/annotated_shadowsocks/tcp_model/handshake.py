@@ -20,7 +20,7 @@ from .listener import Listener
 from .namespace import Namespace
 from .profile import AckGate, OnAckFull
 from .request import Request
-from .segment import ACK, FIN, Segment, Unreachable, UnreachableKind
+from .segment import ACK, FIN, Option, Segment, Timestamps, Unreachable, UnreachableKind
 from .seqnum import add
 from .states import TRANSITIONS, Action, State
 
@@ -49,7 +49,7 @@ def receive(namespace: Namespace, request: Request, segment: Segment, now: Insta
     if listener is None:
         namespace.orphan(request)
         return False
-    arrival = at_half_open(segment, request)
+    arrival = at_half_open(segment, request, namespace.profile.strict_rst)
     action = TRANSITIONS[namespace.profile.half_open][arrival].action
     if action is Action.RESET:
         # [linux tcp_check_req] "reset will be sent by listening socket", which may know a cookie
@@ -61,7 +61,7 @@ def receive(namespace: Namespace, request: Request, segment: Segment, now: Insta
 def _resend(
     namespace: Namespace, request: Request, listener: Listener, segment: Segment, now: Instant
 ) -> None:
-    if namespace.limited(request, segment, now, c.TCP_ACK_SKIPPED_SYN_RECV):
+    if namespace.limited_unless_data(request, segment, now, c.TCP_ACK_SKIPPED_SYN_RECV):
         namespace.emit(DropSegment(segment, "the SYN/ACK was sent again a moment ago"))
     else:
         synack.resend(namespace, request, now, "the SYN came again")
@@ -73,23 +73,47 @@ def _resend(
 def _acknowledge(
     namespace: Namespace, request: Request, listener: Listener, segment: Segment, now: Instant
 ) -> None:
-    if namespace.limited(request, segment, now, c.TCP_ACK_SKIPPED_SYN_RECV):
+    if namespace.limited_unless_data(request, segment, now, c.TCP_ACK_SKIPPED_SYN_RECV):
         namespace.emit(DropSegment(segment, "out of window, and that was said a moment ago"))
     else:
-        local, remote = request.flow
-        answer = Segment(local, remote, ACK, add(request.iss, 1), request.rcv_nxt, request.window)
-        namespace.send(answer, "out of window: this is what is expected")
+        _send_ack(namespace, request, now, "out of window: this is what is expected")
+    _count_old(namespace, request, segment)
+    namespace.count_drop(listener)
+
+
+def _challenge(
+    namespace: Namespace, request: Request, listener: Listener, segment: Segment, now: Instant
+) -> None:
+    if namespace.limited(request, now, c.TCP_ACK_SKIPPED_CHALLENGE):
+        namespace.emit(DropSegment(segment, "challenged a moment ago"))
+    else:
+        _send_ack(namespace, request, now, "an RST elsewhere in the window: a challenge ACK")
+        namespace.count(c.TCP_CHALLENGE_ACK)
+    namespace.count_drop(listener)
+
+
+def _send_ack(namespace: Namespace, request: Request, now: Instant, reason: str) -> None:
+    """[linux tcp_v4_reqsk_send_ack]"""
+    local, remote = request.flow
+    options: tuple[Option, ...] = ()
+    if request.last_tsval is not None and request.ts_recent is not None:
+        options = (Timestamps(namespace.keyed.tsval(request.flow, now), request.ts_recent),)
+    seq, ack = add(request.iss, 1), request.rcv_nxt
+    namespace.send(Segment(local, remote, ACK, seq, ack, request.window, options), reason)
+
+
+def _count_old(namespace: Namespace, request: Request, segment: Segment) -> None:
     if paws_rejects(segment, request.ts_recent):
         namespace.count(c.PAWS_ESTAB)
     elif tsecr_rejects(segment, request):
         namespace.count(c.TSECR_REJECTED)
-    namespace.count_drop(listener)
 
 
 def _ignore(
     namespace: Namespace, request: Request, listener: Listener, segment: Segment, now: Instant
 ) -> None:
     namespace.emit(DropSegment(segment, "nothing that a half-open connection can use"))
+    _count_old(namespace, request, segment)
     namespace.count_drop(listener)
 
 
@@ -142,6 +166,7 @@ def _complete(
 ACTIONS: Mapping[Action, Callable[[Namespace, Request, Listener, Segment, Instant], None]] = {
     Action.RESEND_SYN_ACK: _resend,
     Action.ACKNOWLEDGE: _acknowledge,
+    Action.CHALLENGE: _challenge,
     Action.IGNORE: _ignore,
     Action.REMOVE: _remove,
     Action.REFUSE: _refuse,

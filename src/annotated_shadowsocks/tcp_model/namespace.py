@@ -121,15 +121,16 @@ class Namespace:
         self.send(answer, reason)
         self.count(OUT_RSTS)
 
-    def limited(
+    def limited_unless_data(
         self, block: Request | Connection, segment: Segment, now: Instant, counter: str
     ) -> bool:
-        """[linux tcp_oow_rate_limited] whether a block has answered nonsense a moment ago.
-
-        A segment with data is no part of a loop of ACKs, so it is always answered.
-        """
+        """[linux tcp_oow_rate_limited] the same, but data is no part of a loop of ACKs."""
         if segment.seq != segment.end_seq and not segment.flags & SYN:
             return False
+        return self.limited(block, now, counter)
+
+    def limited(self, block: Request | Connection, now: Instant, counter: str) -> bool:
+        """[linux __tcp_oow_rate_limited] whether a block has answered nonsense a moment ago."""
         last = block.answered_bad_at
         if last is not None and now - last < self.sysctl.invalid_ratelimit:
             self.count(counter)

@@ -198,6 +198,9 @@ class Profile:
     ack_gate: AckGate | None
     schedule: Schedule
     half_open: State = State.SYN_RECEIVED
+    #: A half-open request goes by an RST at exactly ``rcv_nxt``; elsewhere in the window one is
+    #: challenged. Without it any RST in the window will do.
+    strict_rst: bool = False
     #: Under this pressure old requests expire early.
     aging: Ceiling | None = None
     leftover: Leftover = Leftover.ORPHANED

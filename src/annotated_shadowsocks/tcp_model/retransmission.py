@@ -21,13 +21,15 @@ from .segment import (
     SYN,
     MaximumSegmentSize,
     Option,
+    Range,
+    SackBlocks,
     SackPermitted,
     Segment,
     Timestamps,
     WindowScale,
     sequence_space,
 )
-from .seqnum import SeqNum, add, before, distance
+from .seqnum import SeqNum, add, after, before, distance
 from .states import State
 from .synack import WINDOW_SCALE, advertised_mss
 
@@ -57,18 +59,36 @@ def segment(
     now: Instant,
     seq: SeqNum | None = None,
     payload: bytes = b"",
+    duplicate: Range | None = None,
 ) -> Segment:
     """A segment of this connection, with the options that it should have."""
     local, remote = connection.flow
     options: tuple[Option, ...] = ()
     if flags & SYN:
         options = _syn_options(namespace, connection, now)
-    elif connection.timestamps:
-        tsval = namespace.keyed.tsval(connection.flow, now)
-        options = (Timestamps(tsval, connection.ts_recent or 0),)
+    else:
+        if connection.timestamps:
+            tsval = namespace.keyed.tsval(connection.flow, now)
+            options = (Timestamps(tsval, connection.ts_recent or 0),)
+        if connection.sack_permitted and (duplicate or connection.out_of_order):
+            options += (SackBlocks(_received(connection, duplicate)),)
     start = connection.snd_nxt if seq is None else seq
     ack = connection.rcv_nxt if flags & ACK else 0
     return Segment(local, remote, flags, start, ack, connection.window, options, payload)
+
+
+def _received(connection: Connection, duplicate: Range | None) -> tuple[Range, ...]:
+    """What came out of order, and before it [RFC2883 §4] what came twice."""
+    blocks: list[Range] = []
+    early = connection.out_of_order.values()
+    for one in sorted(early, key=lambda one: distance(connection.rcv_nxt, one.seq)):
+        if blocks and not after(one.seq, blocks[-1][1]):
+            left, right = blocks.pop()
+            blocks.append((left, one.end_seq if after(one.end_seq, right) else right))
+        else:
+            blocks.append((one.seq, one.end_seq))
+    # [RFC2018 §3] timestamps leave room for three
+    return tuple(([duplicate] if duplicate else []) + blocks)[:3]
 
 
 def _syn_options(namespace: Namespace, connection: Connection, now: Instant) -> tuple[Option, ...]:
@@ -80,9 +100,16 @@ def _syn_options(namespace: Namespace, connection: Connection, now: Instant) -> 
     return (size, SackPermitted(), stamp, scale)
 
 
-def send_ack(namespace: Namespace, connection: Connection, now: Instant, reason: str) -> None:
+def send_ack(
+    namespace: Namespace,
+    connection: Connection,
+    now: Instant,
+    reason: str,
+    duplicate: Range | None = None,
+) -> None:
     """Say what was received, once; an ACK is never sent again."""
-    namespace.send(segment(namespace, connection, ACK, now), reason)
+    answer = segment(namespace, connection, ACK, now, duplicate=duplicate)
+    namespace.send(answer, reason)
 
 
 def send_new(

@@ -25,6 +25,7 @@ __all__ = [
     "Flow",
     "MaximumSegmentSize",
     "Option",
+    "Range",
     "SackBlocks",
     "SackPermitted",
     "Segment",
@@ -57,6 +58,10 @@ def flags_text(flags: int) -> str:
     return "".join(letter for bit, letter in _LETTERS if flags & bit) or "none"
 
 
+#: Sequence numbers from the first up to, not including, the second.
+Range: TypeAlias = tuple[SeqNum, SeqNum]
+
+
 class Flow(NamedTuple):
     """A connection's name at one host: its own endpoint and the peer's."""
 
@@ -84,14 +89,14 @@ class WindowScale:
 
 @dataclass(frozen=True, slots=True)
 class SackPermitted:
-    """The sender understands selective acknowledgements."""
+    """[RFC2018 §2] the sender understands selective acknowledgements."""
 
 
 @dataclass(frozen=True, slots=True)
 class SackBlocks:
-    """Ranges ``[left, right)`` that arrived out of order."""
+    """[RFC2018 §3] ranges that arrived out of order."""
 
-    blocks: tuple[tuple[SeqNum, SeqNum], ...]
+    blocks: tuple[Range, ...]
 
 
 @dataclass(frozen=True, slots=True)

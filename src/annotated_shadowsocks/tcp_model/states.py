@@ -52,6 +52,8 @@ class Arrival(Named):
     SYN_FIN = "SYN and FIN"
     #: It acknowledges what was never sent.
     BAD_ACK = "bad ACK"
+    #: It acknowledges less than anybody could have meant: [RFC5961 §5] data by guesswork.
+    OLD_ACK = "ACK from long ago"
     #: Nothing of it lies in the receive window.
     OUT_OF_WINDOW = "out of window"
     RST = "RST"
@@ -126,7 +128,7 @@ def _go(action: Action, *to: State, gone: bool = False) -> Step:
 
 
 # Without a connection there is no window and no expected ACK, so no segment can miss them.
-_NO_WINDOW = (A.DUPLICATE_SYN, A.BAD_ACK, A.OUT_OF_WINDOW, A.RST, A.INEXACT_RST)
+_NO_WINDOW = (A.DUPLICATE_SYN, A.BAD_ACK, A.OLD_ACK, A.OUT_OF_WINDOW, A.RST, A.INEXACT_RST)
 
 _CLOSED = {
     **_stay(S.CLOSED, X.NEVER, *_NO_WINDOW),
@@ -148,7 +150,7 @@ _LISTEN = {
 }
 
 _SYN_SENT = {
-    **_stay(S.SYN_SENT, X.NEVER, A.DUPLICATE_SYN, A.OUT_OF_WINDOW, A.INEXACT_RST),
+    **_stay(S.SYN_SENT, X.NEVER, A.DUPLICATE_SYN, A.OLD_ACK, A.OUT_OF_WINDOW, A.INEXACT_RST),
     A.SYN_ACK: _go(X.CONNECT, S.ESTABLISHED),
     # [RFC9293 §3.5] simultaneous opens are left out: no listener takes part in one
     **_stay(S.SYN_SENT, X.IGNORE, A.SYN, A.SYN_FIN, A.STRAY_RST, A.NO_ACK, A.ACK, A.TEXT, A.FIN),
@@ -161,11 +163,13 @@ def _half_open(state: State) -> dict[Arrival, Step]:
     """[linux tcp_check_req] a handshake that waits for its last segment."""
     complete = _go(X.COMPLETE, state, S.ESTABLISHED, S.CLOSE_WAIT, gone=True)
     return {
-        **_stay(state, X.NEVER, A.INEXACT_RST),
+        **_stay(state, X.NEVER, A.OLD_ACK),
         **_stay(state, X.RESEND_SYN_ACK, A.DUPLICATE_SYN),
         # Its own sequence number was not acknowledged: an old connection, or somebody guesses.
         **_stay(state, X.RESET, A.BAD_ACK),
         **_stay(state, X.ACKNOWLEDGE, A.OUT_OF_WINDOW),
+        # Only where the profile is strict; elsewhere any RST in the window counts.
+        **_stay(state, X.CHALLENGE, A.INEXACT_RST),
         **_stay(state, X.IGNORE, A.STRAY_RST, A.NO_ACK),
         A.RST: _go(X.REMOVE, gone=True),
         # A connection that Fast Open made outlives it: its application may have accepted it.
@@ -183,8 +187,9 @@ def _synchronized(state: State, *to: State, on_fin: tuple[State, ...]) -> dict[A
         **_stay(state, X.NEVER, A.DUPLICATE_SYN),
         **_stay(state, X.CHALLENGE, A.SYN, A.SYN_ACK, A.SYN_FIN, A.INEXACT_RST),
         **_stay(state, X.ACKNOWLEDGE, A.OUT_OF_WINDOW),
-        # [linux tcp_ack] what acknowledges the future is dropped, not answered
-        **_stay(state, X.IGNORE, A.BAD_ACK, A.STRAY_RST, A.NO_ACK),
+        # [RFC9293 §3.10.7.4] "send an ACK, drop the segment"; seen on 6.18.44 in every state
+        **_stay(state, X.CHALLENGE, A.BAD_ACK, A.OLD_ACK),
+        **_stay(state, X.IGNORE, A.STRAY_RST, A.NO_ACK),
         A.RST: _go(X.ABORT, gone=True),
         **dict.fromkeys((A.ACK, A.TEXT), process),
         A.FIN: _go(X.PROCESS, state, *to, *on_fin, gone=gone),
@@ -192,7 +197,7 @@ def _synchronized(state: State, *to: State, on_fin: tuple[State, ...]) -> dict[A
 
 
 _TIME_WAIT = {
-    **_stay(S.TIME_WAIT, X.NEVER, A.BAD_ACK, A.INEXACT_RST),
+    **_stay(S.TIME_WAIT, X.NEVER, A.BAD_ACK, A.OLD_ACK, A.INEXACT_RST),
     A.SYN: _go(X.REOPEN, S.TCP_NEW_SYN_RECV, S.SYN_RECEIVED, gone=True),
     **_stay(S.TIME_WAIT, X.ACKNOWLEDGE, A.DUPLICATE_SYN, A.SYN_ACK, A.SYN_FIN, A.OUT_OF_WINDOW),
     **_stay(S.TIME_WAIT, X.ACKNOWLEDGE, A.NO_ACK, A.TEXT, A.FIN),

@@ -16,11 +16,11 @@ from .connection import Connection
 from .effects import Deliver, DropSegment, TimerKind
 from .instant import SECOND, Instant
 from .namespace import Namespace
-from .segment import ACK, FIN, RST, SYN, Segment, Timestamps, find
+from .segment import ACK, FIN, RST, SYN, Range, Segment, Timestamps, find
 from .seqnum import after, before, distance
 from .states import TRANSITIONS, Action, State
 
-__all__ = ["ACTIONS", "abort", "close", "on_timer", "receive"]
+__all__ = ["ACTIONS", "abort", "challenge", "close", "on_timer", "receive"]
 
 #: [linux TCP_TIMEWAIT_LEN]
 _TIME_WAIT_LENGTH = 60 * SECOND
@@ -63,28 +63,30 @@ def _acknowledge(
         namespace.count(c.PAWS_ESTAB)
     else:
         counter = c.TCP_ACK_SKIPPED_SEQ
-    if namespace.limited(connection, segment, now, counter):
+    if namespace.limited_unless_data(connection, segment, now, counter):
         namespace.emit(DropSegment(segment, "out of window, and that was said a moment ago"))
     else:
-        retransmission.send_ack(namespace, connection, now, "out of window: a duplicate ACK")
+        reason = "out of window: a duplicate ACK"
+        twice = _duplicate(connection, segment)
+        retransmission.send_ack(namespace, connection, now, reason, twice)
 
 
-def _challenge(
-    namespace: Namespace, connection: Connection, segment: Segment, now: Instant
-) -> None:
+def challenge(namespace: Namespace, connection: Connection, segment: Segment, now: Instant) -> None:
     """[RFC5961 §4.2] whoever sent this knows the connection, or will reset itself by the answer."""
-    last = connection.answered_bad_at
-    if last is not None and now - last < namespace.sysctl.invalid_ratelimit:
+    if namespace.limited(connection, now, c.TCP_ACK_SKIPPED_CHALLENGE):
         namespace.emit(DropSegment(segment, "challenged a moment ago"))
-        namespace.count(c.TCP_ACK_SKIPPED_CHALLENGE)
     else:
-        connection.answered_bad_at = now
-        what = "SYN/ACK again" if segment.flags & SYN and segment.flags & ACK else "SYN or RST"
-        reason = f"{what} for a connection that exists: a challenge ACK"
+        reason = f"{_name(segment)} for a connection that exists: a challenge ACK"
         retransmission.send_ack(namespace, connection, now, reason)
         namespace.count(c.TCP_CHALLENGE_ACK)
     if segment.flags & SYN:
         namespace.count(c.TCP_SYN_CHALLENGE)
+
+
+def _name(segment: Segment) -> str:
+    if segment.flags & SYN:
+        return "SYN/ACK again" if segment.flags & ACK else "SYN"
+    return "inexact RST" if segment.flags & RST else "impossible ACK"
 
 
 def _abort(namespace: Namespace, connection: Connection, segment: Segment, now: Instant) -> None:
@@ -122,7 +124,7 @@ def _process(namespace: Namespace, connection: Connection, segment: Segment, now
 ACTIONS: Mapping[Action, Callable[[Namespace, Connection, Segment, Instant], None]] = {
     Action.IGNORE: _ignore,
     Action.ACKNOWLEDGE: _acknowledge,
-    Action.CHALLENGE: _challenge,
+    Action.CHALLENGE: challenge,
     Action.ABORT: _abort,
     Action.LINGER: _linger,
     Action.PROCESS: _process,
@@ -158,11 +160,20 @@ def _text(namespace: Namespace, connection: Connection, segment: Segment, now: I
         connection.out_of_order[segment.seq] = segment
         retransmission.send_ack(namespace, connection, now, "something before it is missing")
         return
+    twice = _duplicate(connection, segment)
     _take(namespace, connection, segment, now)
     while early := _next_early(connection):
         del connection.out_of_order[early.seq]
         _take(namespace, connection, early, now)
-    retransmission.send_ack(namespace, connection, now, "data or FIN received")
+    retransmission.send_ack(namespace, connection, now, "data or FIN received", twice)
+
+
+def _duplicate(connection: Connection, segment: Segment) -> Range | None:
+    """What of a segment was received before."""
+    if segment.seq == segment.end_seq or not before(segment.seq, connection.rcv_nxt):
+        return None
+    beyond = after(segment.end_seq, connection.rcv_nxt)
+    return segment.seq, connection.rcv_nxt if beyond else segment.end_seq
 
 
 def _next_early(connection: Connection) -> Segment | None:

@@ -89,6 +89,9 @@ LINUX_6_18 = Profile(
         _seen("net/ipv4/inet_connection_sock.c reqsk_timer_handler, include/net/tcp.h TCP_RTO_MAX"),
     ),
     half_open=State.TCP_NEW_SYN_RECV,
+    # Seen on 6.18.44, together with a second novelty: the RST's own ACK number says nothing. In
+    # 6.18.19 tcp_check_req still took any RST in the window whose ACK was right.
+    strict_rst=True,
     aging=Crowd(),
     drop_counters=(LISTEN_DROPS,),
     counter_names=None,
@@ -131,6 +134,7 @@ LINUX_6_13 = replace(
     name="linux-6.13",
     title="Linux 6.13 and 6.14",
     knobs=LINUX_6_18.knobs - {"tcp_rto_max_ms"},
+    strict_rst=False,
     remark="the SYN queue holds limit + 1 again, so listen(0) works without syncookies",
 )
 
