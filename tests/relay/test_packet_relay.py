@@ -15,6 +15,7 @@ from annotated_shadowsocks.relay.poller import READ, EpollPoller, LoopPoller, Po
 from annotated_shadowsocks.testing.loopback import no_descriptors_left, open_descriptors, pair
 from annotated_shadowsocks.testing.manual_loop import ManualLoop
 from annotated_shadowsocks.wire import address
+from annotated_shadowsocks.wire.address import UnknownAddressType
 
 Looked = Callable[[list[str] | ResolveError], None]
 
@@ -81,6 +82,7 @@ class Fixture:
         self.cancelled: list[str] = []
         self.opened = [self.sock, self.target]
         self.forbidden = ""
+        self.failures: list[tuple[type, str]] = []
         self.relay = self.serve(PacketLimits())
 
     def serve(self, limits: PacketLimits) -> PacketRelay:
@@ -93,6 +95,7 @@ class Fixture:
             self.lookup,
             self.check,
             limits,
+            lambda error, client: self.failures.append((type(error), client[0])),
         )
         return self.relay
 
@@ -251,9 +254,10 @@ def test_a_burst_is_taken_in_batches(made: Fixture) -> None:
 
 
 def test_what_is_not_authentic_leaves_nothing_behind(made: Fixture) -> None:
-    made.client().sendto(b"\xff", made.sock.getsockname())
+    made.client("127.0.0.5").sendto(b"\xff", made.sock.getsockname())
     made.loop.settle()
     assert made.relay.dropped == {"protocol": 1}
+    assert made.failures == [(UnknownAddressType, "127.0.0.5")]
     assert len(made.relay) == 0
     assert silent(made.target)
 
@@ -273,6 +277,7 @@ def test_an_answer_that_is_not_authentic(made: Fixture) -> None:
     made.answer(b"true", source)
     assert client.recv(100).endswith(b"true")
     assert made.relay.dropped == {"protocol": 1}
+    assert made.failures == [(RemoteProtocolError, "127.0.0.1")]
     assert made.relay.to_clients == 1
 
 
@@ -472,6 +477,10 @@ def test_forgetting_a_host(made: Fixture) -> None:
     made.relay.forget_host("127.0.0.1")
     made.relay.forget_host("192.0.2.1")
     assert len(made.relay) == 1
+
+
+def test_names_its_place(made: Fixture) -> None:
+    assert str(made.relay) == f"127.0.0.1:{made.sock.getsockname()[1]}"
 
 
 def test_close_leaves_the_socket_to_its_owner(made: Fixture) -> None:

@@ -11,13 +11,20 @@ from annotated_shadowsocks.relay import sockets
 from annotated_shadowsocks.relay.sockets import (
     SocketOptions,
     accept_queue,
+    connecting,
     open_stream_listeners,
     open_udp,
+    reset_on_close,
     somaxconn,
     unsent,
     unsent_room,
 )
-from annotated_shadowsocks.testing.loopback import open_descriptors, pair
+from annotated_shadowsocks.testing.loopback import (
+    black_hole,
+    open_descriptors,
+    pair,
+    read_to_end,
+)
 
 ANY_PORT = Endpoint("127.0.0.1", 0)
 OPTIONS = SocketOptions()
@@ -106,6 +113,28 @@ def test_options_that_are_off_are_not_touched(opened: list[socket.socket]) -> No
 def test_fast_open_has_a_queue_as_long_as_the_backlog(opened: list[socket.socket]) -> None:
     opened += open_stream_listeners(ANY_PORT, 5, SocketOptions(fast_open=True))
     assert option(opened[0], socket.IPPROTO_TCP, socket.TCP_FASTOPEN) == 5
+
+
+def test_options_of_a_listener_can_be_taken_back(opened: list[socket.socket]) -> None:
+    opened += open_stream_listeners(ANY_PORT, 5, SocketOptions(fast_open=True))
+    SocketOptions(no_delay=False, keep_alive=0).apply_listening(opened[0], 5)
+    assert option(opened[0], socket.IPPROTO_TCP, socket.TCP_NODELAY) == 0
+    assert option(opened[0], socket.SOL_SOCKET, socket.SO_KEEPALIVE) == 0
+    assert option(opened[0], socket.IPPROTO_TCP, socket.TCP_FASTOPEN) == 0
+
+
+# TCP_FASTOPEN_CONNECT of include/uapi/linux/tcp.h, which the socket module has no name for.
+FASTOPEN_CONNECT = 30
+
+
+@pytest.mark.parametrize("fast_open", [True, False])
+def test_fast_open_of_a_socket_that_will_connect(
+    opened: list[socket.socket], fast_open: bool
+) -> None:
+    opened.append(socket.socket())
+    SocketOptions(fast_open=fast_open).apply_dialling(opened[0])
+    assert option(opened[0], socket.IPPROTO_TCP, FASTOPEN_CONNECT) == fast_open
+    assert option(opened[0], socket.IPPROTO_TCP, socket.TCP_NODELAY) == 1
 
 
 def test_binds_again_while_old_connections_wait(opened: list[socket.socket]) -> None:
@@ -229,6 +258,32 @@ def test_an_unknown_host(monkeypatch: pytest.MonkeyPatch) -> None:
     assert str(caught.value) == (
         "cannot listen on nowhere.test:8388: unknown host (Name or service not known)"
     )
+
+
+# -- what becomes of a connection -----------------------------------------------------------------
+
+
+def test_a_close_that_resets() -> None:
+    sock, peer = pair()
+    sock.send(b"delivered")
+    reset_on_close(sock)
+    sock.close()
+    assert read_to_end(peer) == (b"delivered", "RST")
+    # Nobody is left to be told.
+    reset_on_close(sock)
+    peer.close()
+
+
+def test_whether_a_connection_is_still_being_made(opened: list[socket.socket]) -> None:
+    opened += [socket.socket(), *pair()]
+    assert not connecting(opened[1])
+    assert not connecting(opened[0])
+    with black_hole("127.0.0.2") as port:
+        opened[0].setblocking(False)
+        opened[0].connect_ex(("127.0.0.2", port))
+        assert connecting(opened[0])
+    opened += open_udp(ANY_PORT)
+    assert not connecting(opened[-1])
 
 
 # -- how much a socket takes ----------------------------------------------------------------------
