@@ -80,3 +80,12 @@ def test_a_host_that_does_not_tell_is_told_of(host: Host, caplog: pytest.LogCapt
     assert not caplog.records
     assert not refuses(Targets(False, host.time), OTHER)
     assert "does not list its own addresses" in caplog.text
+
+
+def test_an_address_that_comes_back_is_refused_again(host: Host) -> None:
+    one = Targets(False, host.time)
+    for addresses in ({OTHER}, {OWN}):
+        host.addresses = frozenset(addresses)
+        host.now += 60.0
+        assert refuses(one, *addresses)
+    assert not refuses(one, OTHER)

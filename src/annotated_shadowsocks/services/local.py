@@ -77,7 +77,12 @@ class LocalPort(Port):
     ) -> None:
         # With Fast Open a server counts as reached before it was asked, and one that is down would
         # never be passed over: only where there is nothing to choose does that not matter.
-        super().__init__(runtime, None, handshake_seconds, speaks_first=len(upstreams) == 1)
+        super().__init__(
+            runtime,
+            None,
+            handshake_seconds,
+            speaks_first=sum(upstream.tcp for upstream in upstreams) == 1,
+        )
         self.users = users
         self._upstreams = [upstream for upstream in upstreams if upstream.tcp]
         self._packet_upstreams = [upstream for upstream in upstreams if upstream.udp]
