@@ -104,27 +104,33 @@ class Target:
         self._listener = socket.create_server((self._host, 0), family=family, backlog=512)
         self._listener.setblocking(False)
         self.endpoint = Endpoint(*self._listener.getsockname()[:2])
-        self._accepting = asyncio.create_task(self._accept())
+        # Not sock_accept, which loses a connection where it is cancelled just behind the accept.
+        asyncio.get_running_loop().add_reader(self._listener.fileno(), self._accept)
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        tasks = [self._accepting, *self._tasks]
+        asyncio.get_running_loop().remove_reader(self._listener.fileno())
+        self._listener.close()
+        tasks = list(self._tasks)
         for task in tasks:
             task.cancel()
-        await asyncio.wait(tasks)
-        self._listener.close()
+        await asyncio.gather(*tasks, return_exceptions=True)
         # A task that was cancelled before its first step has closed nothing.
         for sock in self._open:
             sock.close()
         if self._errors:
             raise self._errors[0]
 
-    async def _accept(self) -> None:
+    def _accept(self) -> None:
         while True:
-            sock, _ = await asyncio.get_running_loop().sock_accept(self._listener)
+            try:
+                sock, _ = self._listener.accept()
+            except BlockingIOError:
+                return
+            sock.setblocking(False)
             self.accepts += 1
             self._open.add(sock)
-            task = asyncio.create_task(self._serve(sock))
+            task = asyncio.get_running_loop().create_task(self._serve(sock))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
 
