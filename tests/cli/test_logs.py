@@ -3,7 +3,6 @@
 import io
 import logging
 import re
-from collections.abc import Iterator
 
 import pytest
 from hypothesis import given
@@ -17,16 +16,6 @@ from annotated_shadowsocks.config.model import LogConfig
 class Terminal(io.StringIO):
     def isatty(self) -> bool:
         return True
-
-
-@pytest.fixture(autouse=True)
-def restored_loggers() -> Iterator[None]:
-    loggers = [logging.getLogger(), logging.getLogger("annotated_shadowsocks")]
-    before = [(logger.level, logger.handlers[:]) for logger in loggers]
-    yield
-    for logger, (level, handlers) in zip(loggers, before, strict=True):
-        logger.setLevel(level)
-        logger.handlers[:] = handlers
 
 
 def record(message: str, *arguments: object, level: int = logging.INFO) -> logging.LogRecord:

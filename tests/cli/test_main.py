@@ -1,12 +1,11 @@
 """The commands as processes: what they print, where, and with which code they end."""
 
 import json
-import logging
 import os
 import socket
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -21,14 +20,6 @@ from annotated_shadowsocks.services import run as services
 MODULE = [sys.executable, "-m", "annotated_shadowsocks"]
 FLAGS = ["-s", "127.0.0.1:1", "-m", "aes-256-gcm", "-k", "${SECRET}"]
 ENVIRONMENT = {"SECRET": "hunter2", "PATH": "", "PYTHONPATH": os.environ["PYTHONPATH"]}
-
-
-@pytest.fixture(autouse=True)
-def untouched_logging() -> Iterator[None]:
-    root = logging.getLogger()
-    before = root.handlers[:], root.level
-    yield
-    root.handlers[:], root.level = before
 
 
 def start(*words: str) -> subprocess.CompletedProcess[str]:

@@ -1,8 +1,7 @@
 """sslocal and ssserver up to the moment at which a service starts."""
 
 import json
-import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -20,7 +19,7 @@ Started = list[tuple[str, Config, Callable[[], Config]]]
 
 
 @pytest.fixture
-def started(monkeypatch: pytest.MonkeyPatch) -> Iterator[Started]:
+def started(monkeypatch: pytest.MonkeyPatch) -> Started:
     """What the services were started with; they end at once with code 7."""
     calls: Started = []
 
@@ -34,10 +33,7 @@ def started(monkeypatch: pytest.MonkeyPatch) -> Iterator[Started]:
     monkeypatch.setattr(services, "run_local", fake("run_local"))
     monkeypatch.setattr(services, "run_server", fake("run_server"))
     monkeypatch.delenv("SS_SERVER_PASSWORD", raising=False)
-    root = logging.getLogger()
-    before = root.handlers[:], root.level
-    yield calls
-    root.handlers[:], root.level = before
+    return calls
 
 
 @pytest.fixture
