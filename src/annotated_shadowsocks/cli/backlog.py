@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from .. import __version__
-from ..errors import UsageError
+from ..errors import ConfigError, UsageError
 from ..tcp_model.instant import SECOND
 from ..tcp_model.profile import Profile
 from ..tcp_model.profiles import PROFILES, find
@@ -33,7 +33,10 @@ def run(program: str, argv: Sequence[str]) -> int:
     if found.verb in _OBSERVING:
         code: int = _OBSERVING[found.verb].run(found)
         return code
-    profiles = [find(name) for name in found.profile or PROFILES]
+    try:
+        profiles = [find(name) for name in found.profile or PROFILES]
+    except ConfigError as error:
+        raise UsageError(f"-p: {error.problem}; {error.remedy}") from error
     _compare(profiles, _backlogs(found.backlogs), found.json)
     return 0
 

@@ -1,0 +1,65 @@
+"""``backlog compare``: what listen(b) means on each system, and the command's manners."""
+
+import json
+
+import pytest
+
+from annotated_shadowsocks.cli.main import backlog
+from annotated_shadowsocks.tcp_model.profiles import PROFILES
+
+
+def compare(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, str, str]:
+    code = backlog(["compare", *words])
+    out, err = capsys.readouterr()
+    return code, out, err
+
+
+# Stevens, UNIX Network Programming, volume 1, 3rd edition, figure 4.10, for b = 0 to 5: the
+# columns that are formulas, (3b/2)+1 of the BSDs and b+1 of FreeBSD 4 and of Linux today.
+STEVENS = {"bsd44": [1, 2, 4, 5, 7, 8], "linux-6.18": [1, 2, 3, 4, 5, 6]}
+
+
+@pytest.mark.parametrize("name", STEVENS)
+def test_connections_are_those_of_the_book(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, _ = compare(capsys, "-b", "0-5", "-p", name)
+    assert code == 0
+    rows = [line.split() for line in out.splitlines()]
+    assert next(row[1:] for row in rows if row[:1] == [name]) == [str(n) for n in STEVENS[name]]
+
+
+def test_every_system_has_a_row(capsys: pytest.CaptureFixture[str]) -> None:
+    _, out, _ = compare(capsys, "-b", "3")
+    assert {line.split()[0] for line in out.splitlines() if line.strip()} >= set(PROFILES)
+
+
+def test_the_object_names_its_sources(capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, _ = compare(capsys, "-b", "0,128", "--json")
+    systems = json.loads(out)["systems"]
+    assert code == 0
+    assert len(systems) == len(PROFILES)
+    assert all(system["sources"] for system in systems), systems[0].keys()
+
+
+def test_lines_fit_the_terminal(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    _, out, _ = compare(capsys)
+    assert max(map(len, out.splitlines())) <= 80
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["-b", "five"], "'five' is not a backlog; write 5, 0-14 or 128,511"),
+        (["-b", "0-100000"], "ask for fewer"),
+        (["-p", "linux-9"], "linux-9"),
+    ],
+)
+def test_a_bad_word_is_a_usage_error(
+    words: list[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, out, err = compare(capsys, *words)
+    assert (code, out) == (64, "")
+    assert said in err
+    assert "Traceback" not in err
