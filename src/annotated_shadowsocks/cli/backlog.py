@@ -36,7 +36,7 @@ def run(program: str, argv: Sequence[str]) -> int:
     try:
         profiles = [find(name) for name in found.profile or PROFILES]
     except ConfigError as error:
-        raise UsageError(f"-p: {error.problem}; {error.remedy}") from error
+        raise UsageError(f"-p: {error}") from error
     _compare(profiles, _backlogs(found.backlogs), found.json)
     return 0
 

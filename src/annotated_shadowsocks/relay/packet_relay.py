@@ -142,7 +142,7 @@ class PacketRelay:
         self.drop(error)
 
     def refuse(self, error: RemoteProtocolError, client: Address) -> None:
-        """Drop a datagram of ``client``, or one for it, that breaks the protocol; and tell."""
+        """Drop a datagram of ``client`` that breaks the protocol, and tell."""
         self.drop(error)
         if self._failed is not None:
             self._failed(error, client)
@@ -233,7 +233,6 @@ class _Association:
         """Pass on to the client what targets have sent."""
         relay = self._relay
         inbound, outbound = relay.poller.scratch.inbound, relay.poller.scratch.outbound
-        relay.idle.add(self)
         for _ in range(_BATCH):
             try:
                 count, source = sock.recvfrom_into(inbound)
@@ -244,11 +243,11 @@ class _Association:
                 continue
             try:
                 data = self._codec.outward(Endpoint(*source[:2]), inbound[:count], outbound)
+                # Only now: junk from anywhere would keep an association alive for ever.
+                relay.idle.add(self)
                 relay.sock.sendto(data, self.client)
                 relay.to_clients += 1
-            except RemoteProtocolError as error:
-                relay.refuse(error, self.client)
-            except OSError as error:
+            except (RemoteProtocolError, OSError) as error:
                 relay.drop(error)
 
     def close(self) -> None:
