@@ -79,7 +79,7 @@ class Run:
             return state, arrival.at_syn_sent(segment, connection.snd_una, connection.snd_nxt)
         if connection.request is not None:
             half, strict = connection.request, self.host.profile.strict_rst
-            return state, arrival.at_half_open(segment, half, strict, connection.snd_nxt)
+            return state, arrival.at_fast_open(segment, half, connection.snd_nxt, strict)
         if state is State.TIME_WAIT:
             return state, arrival.at_time_wait(segment, connection)
         return state, arrival.at_synchronized(segment, connection)

@@ -14,6 +14,7 @@ from .states import Arrival
 __all__ = [
     "HalfOpen",
     "Synchronized",
+    "at_fast_open",
     "at_half_open",
     "at_listener",
     "at_syn_sent",
@@ -45,6 +46,7 @@ class Synchronized(Protocol):
     rcv_nxt: SeqNum
     window: int
     ts_recent: int | None
+    eof: bool
 
 
 def at_listener(segment: Segment) -> Arrival:
@@ -69,28 +71,48 @@ def at_syn_sent(segment: Segment, snd_una: SeqNum, snd_nxt: SeqNum) -> Arrival:
     return _syn(flags) if flags & SYN else _content(segment)
 
 
-def at_half_open(
-    segment: Segment,
-    half: HalfOpen,
-    strict_rst: bool = False,
-    snd_nxt: SeqNum | None = None,
-) -> Arrival:
-    """[linux tcp_check_req] a segment for a handshake that waits for its last ACK.
+def at_half_open(segment: Segment, half: HalfOpen, strict_rst: bool = False) -> Arrival:
+    """[linux tcp_check_req] a segment for a request that waits for its final ACK.
 
-    ``strict_rst`` is the profile's; ``snd_nxt`` is given where data followed the SYN/ACK, as Fast
-    Open allows.
+    ``strict_rst`` is the profile's.
     """
     flags = segment.flags
-    old = paws_rejects(segment, half.ts_recent)
-    if segment.seq == half.irs and flags & (SYN | RST | ACK) == SYN and not old:
+    if _is_same_syn(segment, half):
         return Arrival.DUPLICATE_SYN
-    judged_by_ack = not (strict_rst and flags & RST)
-    if flags & ACK and judged_by_ack and not _acknowledges(segment, half, snd_nxt):
+    judged_by_ack = flags & ACK and not (strict_rst and flags & RST)
+    if judged_by_ack and segment.ack != add(half.iss, 1):
         return Arrival.BAD_ACK
+    return _in_order(segment, half, strict_rst)
+
+
+def at_fast_open(
+    segment: Segment, half: HalfOpen, snd_nxt: SeqNum, strict_rst: bool = False
+) -> Arrival:
+    """The same for a connection that Fast Open made.
+
+    Its ACK is looked at last, by the connection itself, and may cover data that followed the
+    SYN/ACK.
+    """
+    if _is_same_syn(segment, half):
+        return Arrival.DUPLICATE_SYN
+    found = _in_order(segment, half, strict_rst)
+    if found in (Arrival.ACK, Arrival.TEXT, Arrival.FIN):
+        sent = after(segment.ack, half.iss) and not after(segment.ack, snd_nxt)
+        return found if sent else Arrival.BAD_ACK
+    return found
+
+
+def _is_same_syn(segment: Segment, half: HalfOpen) -> bool:
+    lone = segment.flags & (SYN | RST | ACK) == SYN
+    return lone and segment.seq == half.irs and not paws_rejects(segment, half.ts_recent)
+
+
+def _in_order(segment: Segment, half: HalfOpen, strict_rst: bool) -> Arrival:
+    flags = segment.flags
     if (
-        old
+        not overlaps_window(segment.seq, segment.end_seq, half.rcv_nxt, half.window)
+        or paws_rejects(segment, half.ts_recent)
         or tsecr_rejects(segment, half)
-        or not overlaps_window(segment.seq, segment.end_seq, half.rcv_nxt, half.window)
     ):
         return Arrival.STRAY_RST if flags & RST else Arrival.OUT_OF_WINDOW
     if flags & RST:
@@ -102,19 +124,14 @@ def at_half_open(
     return _content(segment)
 
 
-def _acknowledges(segment: Segment, half: HalfOpen, snd_nxt: SeqNum | None) -> bool:
-    if snd_nxt is None:
-        return segment.ack == add(half.iss, 1)
-    return after(segment.ack, half.iss) and not after(segment.ack, snd_nxt)
-
-
 def at_synchronized(segment: Segment, connection: Synchronized) -> Arrival:
     """[linux tcp_validate_incoming] a segment for a connection."""
     flags = segment.flags
     start, end = connection.rcv_nxt, add(connection.rcv_nxt, connection.window)
     inside = not before(segment.end_seq, start) and not after(segment.seq, end)
     if flags & RST:
-        if segment.seq == start:
+        # [linux tcp_reset_check] some peers do not count their own FIN
+        if segment.seq == start or (connection.eof and add(segment.seq, 1) == start):
             return Arrival.RST
         return Arrival.INEXACT_RST if inside else Arrival.STRAY_RST
     if flags & SYN:

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from . import counters as c
 from . import retransmission, synack, synchronized
-from .arrival import at_half_open
+from .arrival import at_fast_open
 from .connection import Connection
 from .effects import ArmTimer, ChangeState, Deliver, DropSegment, QueueAccept, TimerKind
 from .instant import SECOND, Instant
@@ -115,7 +115,7 @@ def receive(namespace: Namespace, connection: Connection, segment: Segment, now:
     if request is None:
         raise LookupError(f"{connection} is in SYN_RECEIVED without a handshake")
     strict = namespace.profile.strict_rst
-    arrival = at_half_open(segment, request, strict, connection.snd_nxt)
+    arrival = at_fast_open(segment, request, connection.snd_nxt, strict)
     action = TRANSITIONS[State.SYN_RECEIVED][arrival].action
     match action:
         case Action.COMPLETE:

@@ -20,7 +20,7 @@ from .listener import Listener
 from .namespace import Namespace
 from .profile import AckGate, OnAckFull
 from .request import Request
-from .segment import ACK, FIN, Option, Segment, Timestamps, Unreachable, UnreachableKind
+from .segment import ACK, FIN, SYN, Option, Segment, Timestamps, Unreachable, UnreachableKind
 from .seqnum import add
 from .states import TRANSITIONS, Action, State
 
@@ -230,11 +230,15 @@ def admit(
     segment: Segment,
     now: Instant,
 ) -> None:
-    """Queue a connection, and let it have what came with the ACK that completed it."""
+    """Queue a connection, and let it have what came with the ACK that completed it.
+
+    [linux tcp_child_process] If a SYN came with it, the new socket challenges that and stays in
+    SYN_RECV until a better ACK. Here it is ESTABLISHED; only its last counter could tell.
+    """
     namespace.connections[connection.flow] = connection
     enqueue(namespace, listener, connection, "the handshake is complete")
     namespace.count(c.PASSIVE_OPENS)
-    if segment.payload or segment.flags & FIN:
+    if segment.payload or segment.flags & (SYN | FIN):
         synchronized.receive(namespace, connection, segment, now)
 
 

@@ -29,7 +29,11 @@ _INHERITED = "its listener is closed, and tcp_migrate_req lets a sibling inherit
 def stop(namespace: Namespace, listener: Listener, now: Instant) -> None:
     """Stop listening; the socket itself may live on and listen again."""
     listener.state = State.CLOSED
-    namespace.groups[listener.local].leave(listener)
+    group = namespace.groups[listener.local]
+    group.leave(listener)
+    if not listener.reuse_port:
+        # [linux tcp_disconnect] the time of the last cookie was the listener's own
+        group.cookie_sent_at = None
     queue = listener.accept_queue.connections
     while queue:
         connection = queue.popleft()
