@@ -16,6 +16,7 @@ SCRIPT = """
 import asyncio, subprocess, sys
 from pathlib import Path
 from annotated_shadowsocks.endpoint import Endpoint
+from annotated_shadowsocks.errors import Error
 from annotated_shadowsocks.services.demo import _socks
 from annotated_shadowsocks.services.demo_origin import Origin
 from annotated_shadowsocks.socks5.client import ClientHandshake
@@ -38,7 +39,8 @@ async def main():
             try:
                 first = await fetch(origin)
                 break
-            except OSError:
+            except (OSError, Error):
+                # One of the hops does not listen; sslocal says so by a refusal.
                 await asyncio.sleep(0.05)
         before = counters()
         answers = {first} | {await fetch(origin) for _ in range(3)}
