@@ -119,7 +119,7 @@ def receive(namespace: Namespace, connection: Connection, segment: Segment, now:
     action = TRANSITIONS[State.SYN_RECEIVED][arrival].action
     match action:
         case Action.COMPLETE:
-            _complete(namespace, connection, segment, now)
+            _complete(namespace, connection, request, segment, now)
         case Action.RESET:
             namespace.reset(segment, "it acknowledges what was never sent")
         case Action.RESEND_SYN_ACK:
@@ -142,8 +142,16 @@ def receive(namespace: Namespace, connection: Connection, segment: Segment, now:
             namespace.emit(DropSegment(segment, "nothing that a half-open connection can use"))
 
 
-def _complete(namespace: Namespace, connection: Connection, segment: Segment, now: Instant) -> None:
+def _complete(
+    namespace: Namespace,
+    connection: Connection,
+    request: Request,
+    segment: Segment,
+    now: Instant,
+) -> None:
     forget(namespace, connection, now, by_reset=False)
+    if request.retransmits == 0:
+        retransmission.measure(connection, now - request.born)
     connection.deadline = None
     namespace.change_state(connection, State.ESTABLISHED, "the handshake is complete")
     synchronized.receive(namespace, connection, segment, now)

@@ -278,10 +278,13 @@ class Host:
         if connection.inbox:
             data, connection.inbox = connection.inbox[:size], connection.inbox[size:]
             return data
+        if connection.eof:
+            # [linux tcp_recvmsg_locked] a peer that has closed is at its end, whatever came after
+            return b""
         if connection.error is not None:
             error, connection.error = connection.error, None
             raise OSError(error, f"{connection.flow}: {errno.errorcode[error]}")
-        if connection.eof or connection.state is State.CLOSED:
+        if connection.state is State.CLOSED:
             return b""
         raise BlockingIOError(errno.EAGAIN, f"{connection.flow} has nothing to read")
 

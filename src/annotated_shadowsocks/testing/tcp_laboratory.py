@@ -126,6 +126,8 @@ class Laboratory:
                     continue
                 if segment.flags & s.SYN:
                     isns[outward] = segment.seq
+                if outward and segment.flags & s.SYN:
+                    isns[False] = add(segment.ack, -1)  # a scripted peer's own SYN is not traced
                 mine, other = isns.get(outward, 0), isns.get(not outward, 0)
                 text = _text(segment, mine, other)
                 lines.append(f"{at / SECOND:g} {'<' if outward else '>'} {text}")
@@ -190,10 +192,10 @@ class Peer:
         segment = Segment(
             self.endpoint, SERVER, bits, add(self.isn, seq), number, 65535, options, payload
         )
-        before = len(self._segments())
+        before = len(self.segments)
         self.laboratory.network.send(segment)
         self.laboratory.network.run_until(self.laboratory.now + self.laboratory.hold)
-        return [self._write(one) for _, one in self._segments()[before:]]
+        return [self._write(one) for _, one in self.segments[before:]]
 
     def syn(self) -> list[str]:
         """Send the SYN."""
@@ -216,20 +218,22 @@ class Peer:
     @property
     def iss(self) -> SeqNum:
         """The initial number of the server's latest SYN/ACK."""
-        numbers = [one.seq for _, one in self._segments() if one.flags & s.SYN]
+        numbers = [one.seq for _, one in self.segments if one.flags & s.SYN]
         return numbers[-1] if numbers else 0
 
     @property
     def heard(self) -> list[str]:
         """Everything the server has sent to it: ``1 S. 0 ack 1`` is a SYN/ACK after one second."""
-        return [f"{at / SECOND:g} {self._write(one)}" for at, one in self._segments()]
+        return [f"{at / SECOND:g} {self._write(one)}" for at, one in self.segments]
 
     @property
     def last(self) -> Segment:
         """The segment that it heard last."""
-        return self._segments()[-1][1]
+        return self.segments[-1][1]
 
-    def _segments(self) -> list[tuple[Instant, Segment]]:
+    @property
+    def segments(self) -> list[tuple[Instant, Segment]]:
+        """The same as values, with their times."""
         return [
             (at, effect.segment)
             for at, _, effect in self.laboratory.network.trace
