@@ -71,7 +71,6 @@ async def _demonstrate(keep: bool) -> int:
         link = uri.encode(uri.ServerUri(method.name, password.reveal(), server_at, tag="demo"))
         print(f"\n  {link}\n  curl --socks5-hostname {local_at} http://{origin.http}/\n")
         if keep and good:
-            print("Up until Ctrl-C.", flush=True)
             await _interrupted()
     print("All octets arrived as they were sent." if good else "Octets were lost or changed.")
     return 0 if good else _EXIT_DIFFERS
@@ -168,9 +167,10 @@ def _free_endpoint() -> Endpoint:
     """A loopback endpoint whose TCP and UDP ports are both free at this moment."""
     while True:
         with socket.socket() as tcp, socket.socket(type=socket.SOCK_DGRAM) as datagrams:
-            tcp.bind((_LOOPBACK, 0))
-            port = tcp.getsockname()[1]
+            # Below the ports that the kernel gives to whoever connects meanwhile.
+            port = 20_000 + int.from_bytes(entropy(2), "big") % 12_000
             try:
+                tcp.bind((_LOOPBACK, port))
                 datagrams.bind((_LOOPBACK, port))
             except OSError:
                 continue
@@ -182,4 +182,5 @@ async def _interrupted() -> None:
     pressed = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, pressed.set)
+    print("Up until Ctrl-C.", flush=True)
     await pressed.wait()
