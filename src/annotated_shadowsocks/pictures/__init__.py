@@ -1,0 +1,3 @@
+"""One trace of events, drawn: ladders, curves, sequence diagrams, captures."""
+
+__all__: list[str] = []
