@@ -127,8 +127,8 @@ def _decode_v4(data: bytes) -> Packet:
         raise RemoteProtocolError("a fragment")
     if checksum(data[:header]):
         raise RemoteProtocolError("the checksum of the IPv4 header is wrong")
-    hosts = (str(ipaddress.IPv4Address(host)) for host in (src, dst))
-    return Packet(*hosts, protocol, data[header:total])
+    src, dst = (str(ipaddress.IPv4Address(host)) for host in (src, dst))
+    return Packet(src, dst, protocol, data[header:total])
 
 
 def _decode_v6(data: bytes) -> Packet:
@@ -137,5 +137,5 @@ def _decode_v6(data: bytes) -> Packet:
     _, size, protocol, _, src, dst = _V6.unpack_from(data)
     if _V6.size + size > len(data):
         raise Truncated(f"{len(data)} octets of an IPv6 packet of {_V6.size + size}")
-    hosts = (str(ipaddress.IPv6Address(host)) for host in (src, dst))
-    return Packet(*hosts, protocol, data[_V6.size : _V6.size + size])
+    src, dst = (str(ipaddress.IPv6Address(host)) for host in (src, dst))
+    return Packet(src, dst, protocol, data[_V6.size : _V6.size + size])
