@@ -34,6 +34,7 @@ _WHERE = {
     Scope.LOCAL: "locals",
     Scope.LOG: "log",
     Scope.LOG_FORMAT: "log.format",
+    Scope.METRICS: "metrics",
 }
 
 #: Errors whose docstrings are the language's and not ours.

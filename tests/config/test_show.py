@@ -27,6 +27,11 @@ DOCUMENT: dict[str, Any] = {
     "ipv6_first": True,
     "nofile": 1024,
     "backlog": 11,
+    "backlog_adaptive": True,
+    "reuse_port": True,
+    "defer_accept": 3,
+    "metrics": {"listen": "[::1]:9150", "token": "hunter3"},
+    "state_directory": "/var/lib/x",
     "workers": 12,
     "allow_private_targets": True,
     "dns": ["192.0.2.1:53", "[2001:db8::1]:54"],
@@ -40,7 +45,9 @@ def test_what_is_shown_is_a_document_again(configure: Callable[..., Config]) -> 
     shown_again = shown(config)
     assert shown_again["servers"][0].pop("password") == "******"
     assert shown_again["locals"][0].pop("users") == []
+    assert shown_again["metrics"].pop("token") == "******"
     shown_again["servers"][0]["password"] = "hunter2"
+    shown_again["metrics"]["token"] = "hunter3"
     assert shown_again == DOCUMENT
     assert configure(json.dumps(shown_again)) == config
 

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 from . import options as o
 from .listeners import local_config, local_sections
+from .metrics import metrics_config
 from .model import Config, LocalConfig, LogConfig, ServerConfig
 from .option import Scope
 from .reader import Document
@@ -36,6 +37,7 @@ def build(
     server_list = _server_sections(sources, top, program)
     local_list = local_sections(sources, top)
     log = _log(sources, top)
+    metrics = metrics_config(sources, top)
     sources.problems.raise_first()
     default_mode = "tcp_and_udp" if program == "sslocal" else o.MODE.default
     servers = [
@@ -66,9 +68,14 @@ def build(
         ipv6_first=whole.get(o.IPV6_FIRST),
         nofile=whole.get(o.NOFILE),
         backlog=whole.get(o.BACKLOG),
+        backlog_adaptive=whole.get(o.BACKLOG_ADAPTIVE),
+        reuse_port=whole.get(o.REUSE_PORT),
+        defer_accept=whole.get(o.DEFER_ACCEPT),
+        metrics=metrics,
         workers=whole.get(o.WORKERS),
         allow_private_targets=whole.get(o.ALLOW_PRIVATE_TARGETS),
         dns=whole.get(o.DNS),
+        state_directory=whole.get(o.STATE_DIRECTORY),
         shutdown_grace=whole.get(o.SHUTDOWN_GRACE),
         log=log,
     )

@@ -154,11 +154,6 @@ FOREIGN: tuple[Option[object], ...] = (
         rust=(flag("--tcp-multipath --mptcp", _RUST),),
         libev=(flag("--mptcp", _LIBEV_BUT_MANAGER),),
     ),
-    unsupported(
-        "reuse_port",
-        "workers share one listening socket here: use workers",
-        libev=(flag("--reuse-port", _LIBEV),),
-    ),
     unsupported("dscp", _BIND),
     unsupported(
         "outbound_bind_addr",

@@ -6,7 +6,7 @@ from ..crypto.methods import CipherMethod
 from ..endpoint import Endpoint
 from .secret import Secret
 
-__all__ = ["Config", "LocalConfig", "LogConfig", "ServerConfig", "User"]
+__all__ = ["Config", "LocalConfig", "LogConfig", "MetricsConfig", "ServerConfig", "User"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +52,15 @@ class LogConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class MetricsConfig:
+    """Where figures are served by HTTP, and to whom."""
+
+    listen: Endpoint
+    token: Secret | None = None
+    """None: to whoever can reach it, which only a loopback address allows."""
+
+
+@dataclass(frozen=True, slots=True)
 class Config:
     """Everything that the operator decided. ``locals`` is empty for ``ssserver``."""
 
@@ -72,10 +81,19 @@ class Config:
     """Limit of open descriptors; None: raised as far as allowed."""
     backlog: int | None = None
     """The argument of listen(2); None: as much as the kernel allows."""
+    backlog_adaptive: bool = False
+    """Whether the backlog grows as a queue nears its limit."""
+    reuse_port: bool = False
+    """Whether each worker has listeners of its own."""
+    defer_accept: int = 0
+    """Seconds for which a silent connection is kept out of the accept queue; 0 for none."""
+    metrics: MetricsConfig | None = None
     workers: int = 1
     allow_private_targets: bool = False
     dns: tuple[Endpoint, ...] | None = ()
     """DNS servers; empty: those of resolv.conf; None: whatever the C library asks."""
+    state_directory: str | None = None
+    """Where the memory for salts is kept; None: where the system keeps such things."""
     shutdown_grace: float = 30.0
     """Seconds that open connections may go on after SIGTERM."""
     log: LogConfig = LogConfig()

@@ -37,6 +37,7 @@ class Scope(Flag):
     LOCAL = 4
     LOG = 8
     LOG_FORMAT = 16
+    METRICS = 32
 
 
 class Standing(Enum):

@@ -22,7 +22,9 @@ from .secret import Secret
 __all__ = [
     "ALLOW_PRIVATE_TARGETS",
     "BACKLOG",
+    "BACKLOG_ADAPTIVE",
     "CONFIG",
+    "DEFER_ACCEPT",
     "DISABLED",
     "DNS",
     "FAST_OPEN",
@@ -37,6 +39,9 @@ __all__ = [
     "LOG_LEVEL",
     "LOG_WITHOUT_TIME",
     "METHOD",
+    "METRICS",
+    "METRICS_LISTEN",
+    "METRICS_TOKEN",
     "MODE",
     "NOFILE",
     "NO_DELAY",
@@ -46,12 +51,14 @@ __all__ = [
     "PORT_PASSWORD",
     "PROTOCOL",
     "REMARKS",
+    "REUSE_PORT",
     "SERVER",
     "SERVERS",
     "SERVER_PORT",
     "SERVER_URL",
     "SHUTDOWN_GRACE",
     "SOCKS5_AUTH_CONFIG_PATH",
+    "STATE_DIRECTORY",
     "TIMEOUT",
     "UDP_MAX_ASSOCIATIONS",
     "UDP_TIMEOUT",
@@ -303,6 +310,31 @@ BACKLOG: Option[int | None] = Option(
     "the argument of listen(2); auto, the default, is as much as the kernel allows",
     own=(flag("--backlog", takes="N"),),
 )
+BACKLOG_ADAPTIVE: Option[bool] = Option(
+    "backlog_adaptive",
+    kinds.boolean,
+    False,
+    "as an accept queue nears its limit, call listen(2) again with a larger backlog, up to "
+    "net.core.somaxconn",
+    own=(flag("--backlog-adaptive"),),
+)
+REUSE_PORT: Option[bool] = Option(
+    "reuse_port",
+    kinds.boolean,
+    False,
+    "give each worker a listening socket, and so an accept queue, of its own (SO_REUSEPORT); "
+    "by default they share one",
+    libev=(flag("--reuse-port", _LIBEV),),
+    own=(flag("--reuse-port", _BOTH),),
+)
+DEFER_ACCEPT: Option[int] = Option(
+    "defer_accept",
+    kinds.integer(0, 32767),
+    0,
+    "seconds for which the kernel keeps a connection that has sent nothing out of the accept "
+    "queue (TCP_DEFER_ACCEPT); 0 queues it at once",
+    own=(flag("--defer-accept", takes="SECONDS"),),
+)
 NOFILE: Option[int | None] = Option(
     "nofile",
     kinds.integer(64, 1 << 30),
@@ -322,6 +354,14 @@ WORKERS: Option[int] = Option(
     ),
     own=(flag("--workers", takes="N"),),
 )
+STATE_DIRECTORY: Option[str | None] = Option(
+    "state_directory",
+    kinds.text,
+    None,
+    "where the memory for salts is kept, which refuses recordings after a restart too "
+    "(sslocal keeps it only where this is given)",
+    own=(flag("--state-directory", takes="DIR"),),
+)
 SHUTDOWN_GRACE: Option[float] = Option(
     "shutdown_grace",
     kinds.seconds(),
@@ -336,6 +376,27 @@ VERBOSE: Option[int] = Option(
     "log more; twice adds tracebacks",
     rust=(flag("-v", _BOTH),),
     libev=(flag("-v", _LIBEV),),
+)
+METRICS: Option[dict[str, object]] = Option(
+    "metrics",
+    kinds.object_,
+    {},
+    "serve /metrics, /healthz and /readyz: an object with listen and token",
+)
+METRICS_LISTEN: Option[kinds.HostPort | None] = Option(
+    "listen",
+    kinds.host_port,
+    None,
+    "where metrics are served by HTTP; anywhere but on loopback a token is needed",
+    Scope.METRICS,
+    own=(flag("--metrics", takes="HOST:PORT"),),
+)
+METRICS_TOKEN: Option[Secret | None] = Option(
+    "token",
+    kinds.secret,
+    None,
+    "what a client must send as Authorization: Bearer TOKEN; ${NAME} is taken from the environment",
+    Scope.METRICS,
 )
 LOG: Option[dict[str, object]] = Option(
     "log", kinds.object_, {}, "what is logged: an object with level and format"
@@ -381,9 +442,16 @@ _SUPPORTED: tuple[Option[Any], ...] = (
     DNS,
     ALLOW_PRIVATE_TARGETS,
     BACKLOG,
+    BACKLOG_ADAPTIVE,
+    REUSE_PORT,
+    DEFER_ACCEPT,
     NOFILE,
     WORKERS,
+    STATE_DIRECTORY,
     SHUTDOWN_GRACE,
+    METRICS,
+    METRICS_LISTEN,
+    METRICS_TOKEN,
     VERBOSE,
     LOG,
     LOG_LEVEL,

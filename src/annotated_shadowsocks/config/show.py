@@ -22,9 +22,14 @@ def shown(config: Config) -> dict[str, Any]:
         "ipv6_first": config.ipv6_first,
         "nofile": config.nofile,
         "backlog": "auto" if config.backlog is None else config.backlog,
+        "backlog_adaptive": config.backlog_adaptive,
+        "reuse_port": config.reuse_port,
+        "defer_accept": config.defer_accept,
+        **_metrics(config),
         "workers": config.workers,
         "allow_private_targets": config.allow_private_targets,
         **_dns(config),
+        "state_directory": config.state_directory,
         "shutdown_grace": config.shutdown_grace,
         "log": {
             "level": config.log.verbosity,
@@ -37,6 +42,14 @@ def _dns(config: Config) -> dict[str, Any]:
     if config.dns is None:
         return {"dns": "system"}
     return {"dns": [str(endpoint) for endpoint in config.dns]} if config.dns else {}
+
+
+def _metrics(config: Config) -> dict[str, Any]:
+    metrics = config.metrics
+    if metrics is None:
+        return {}
+    token = {"token": MASK} if metrics.token else {}
+    return {"metrics": {"listen": str(metrics.listen), **token}}
 
 
 def _server(server: ServerConfig) -> dict[str, Any]:
