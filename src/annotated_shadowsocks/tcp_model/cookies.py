@@ -15,7 +15,7 @@ from .reuseport import Group
 from .segment import Flow
 from .seqnum import SeqNum, add
 
-__all__ = ["check", "make", "recently_sent", "remember_sending"]
+__all__ = ["check", "is_stale", "make", "minute_of", "recently_sent", "remember_sending"]
 
 _PERIOD = 60 * SECOND
 #: [linux TCP_SYNCOOKIE_VALID] a cookie of this minute or the one before
@@ -29,7 +29,7 @@ _MSS_IPV6 = (1280 - 60, 1480 - 60, 1500 - 60, 9000 - 60)
 
 def make(namespace: Namespace, flow: Flow, irs: SeqNum, mss: int, now: Instant) -> SeqNum:
     """[linux secure_tcp_syn_cookie] the initial sequence number that says it all."""
-    minute = now // _PERIOD
+    minute = minute_of(now)
     word = namespace.keyed.word
     sizes = _sizes(flow)
     index = max((i for i, size in enumerate(sizes) if size <= mss), default=0)
@@ -40,14 +40,24 @@ def make(namespace: Namespace, flow: Flow, irs: SeqNum, mss: int, now: Instant) 
 def check(namespace: Namespace, flow: Flow, iss: SeqNum, irs: SeqNum, now: Instant) -> int | None:
     """[linux check_tcp_syn_cookie] the size in a cookie, or None if it is none of ours, or old."""
     word = namespace.keyed.word
-    minute = now // _PERIOD
+    minute = minute_of(now)
     rest = add(iss, -(word("cookie", flow) + irs))
     age = (minute - (rest >> _BITS)) & 0xFF
-    if age >= _MAX_AGE:
+    if is_stale(age):
         return None
     index = (rest - word("cookie minute", flow, minute - age)) & _MASK
     sizes = _sizes(flow)
     return sizes[index] if index < len(sizes) else None
+
+
+def is_stale(age: int) -> bool:
+    """Whether a cookie is too old that was made so many minutes of the clock ago."""
+    return age >= _MAX_AGE
+
+
+def minute_of(now: Instant) -> int:
+    """The minute that a cookie made now holds."""
+    return now // _PERIOD
 
 
 def remember_sending(group: Group, now: Instant) -> None:

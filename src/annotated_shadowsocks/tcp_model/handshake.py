@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 
 from . import counters as c
 from . import retransmission, synack, synchronized
+from .admission import on_ack_full
 from .arrival import at_half_open, paws_rejects, tsecr_rejects
 from .connection import Connection
 from .effects import DropAck, DropSegment, Move, QueueAccept, Removal, RemoveRequest
@@ -189,11 +190,7 @@ def _overflow(
     gate: AckGate,
     now: Instant,
 ) -> None:
-    sysctl, outcome = namespace.sysctl, gate.on_full
-    if outcome is OnAckFull.KEEP and sysctl.tcp_abort_on_overflow:
-        outcome = OnAckFull.RESET
-    elif outcome is OnAckFull.RESET and not sysctl.rst_on_sock_fail:
-        outcome = OnAckFull.FORGET
+    outcome = on_ack_full(gate, namespace.sysctl)
     if outcome is OnAckFull.DEFER:
         _defer(namespace, request, listener, segment, now)
         return

@@ -63,34 +63,38 @@ class Network:
         self._serial += 1
         heapq.heappush(self._flying, (max(arrives, self.now), self._serial, segment))
 
+    def deliver(self, segment: Segment) -> None:
+        """Have a segment arrive now; one for nobody is gone."""
+        host = self.hosts.get(segment.dst.host)
+        if host is not None:
+            self.note(segment.dst.host, host.receive_segment(segment, self.now))
+
     def settle(self) -> None:
         """Let everything arrive that is due by now, and what it sets off."""
         self.run_until(self.now)
 
+    def get_timer(self) -> Instant | None:
+        """When something happens next, or None."""
+        times = [host.get_timer() for host in self.hosts.values()]
+        if self._flying:
+            times.append(self._flying[0][0])
+        return min((time for time in times if time is not None), default=None)
+
     def run_until(self, at: Instant) -> None:
         """Let time pass."""
-        while (when := self._next()) is not None and when <= at:
+        while (when := self.get_timer()) is not None and when <= at:
             self.now = max(when, self.now)
             self._step()
         self.now = max(at, self.now)
 
     def run(self) -> None:
         """Let time pass until nothing is left to happen."""
-        while (when := self._next()) is not None:
+        while (when := self.get_timer()) is not None:
             self.run_until(when)
-
-    def _next(self) -> Instant | None:
-        times = [host.get_timer() for host in self.hosts.values()]
-        if self._flying:
-            times.append(self._flying[0][0])
-        return min((time for time in times if time is not None), default=None)
 
     def _step(self) -> None:
         if self._flying and self._flying[0][0] <= self.now:
-            segment = heapq.heappop(self._flying)[2]
-            host = self.hosts.get(segment.dst.host)
-            if host is not None:
-                self.note(segment.dst.host, host.receive_segment(segment, self.now))
+            self.deliver(heapq.heappop(self._flying)[2])
             return
         for address, host in self.hosts.items():
             when = host.get_timer()

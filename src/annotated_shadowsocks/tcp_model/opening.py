@@ -8,7 +8,7 @@ request, or with Fast Open a connection.
 
 from . import cookies, fastopen, handshake, synack
 from . import counters as c
-from .admission import NOT_EXEMPT, shut_gates
+from .admission import NOT_EXEMPT, admit
 from .arrival import at_listener
 from .ceiling import Counted
 from .connection import Connection
@@ -67,22 +67,16 @@ def _open(
     now: Instant,
     reused_iss: SeqNum | None,
 ) -> None:
-    wants_cookie = False
     exempt = _exemptions(namespace, segment, reused_iss)
-    for gate in shut_gates(listener, namespace.sysctl, len(namespace.requests), exempt):
-        verdict = gate.verdict
-        if verdict is Verdict.COOKIE:
-            wants_cookie = _is_flooded(namespace, listener, gate)
-            if wants_cookie:
-                continue
-            verdict = Verdict.DROP
-        elif verdict is Verdict.EVICT:
-            if _evict(namespace, listener, gate):
-                continue
-            verdict = Verdict.DROP
+    verdict, gate, waived = admit(listener, namespace.sysctl, len(namespace.requests), exempt)
+    for one in waived:
+        if one.verdict is Verdict.EVICT:
+            _evict(namespace, listener, one)
+        else:
+            _flood(namespace, listener, one)
+    if gate is not None:
         _turn_away(namespace, listener, segment, gate, verdict)
-        return
-    if wants_cookie:
+    elif verdict is Verdict.COOKIE:
         _send_cookie(namespace, listener, segment, now)
     else:
         _begin(namespace, listener, segment, now, reused_iss)
@@ -97,8 +91,8 @@ def _exemptions(
     return (_PROVEN if proven else NOT_EXEMPT) | (_REUSED if reused_iss is not None else NOT_EXEMPT)
 
 
-def _is_flooded(namespace: Namespace, listener: Listener, gate: Gate) -> bool:
-    """[linux tcp_syn_flood_action] whether a cookie is the answer; without syncookies it is not."""
+def _flood(namespace: Namespace, listener: Listener, gate: Gate) -> None:
+    """[linux tcp_syn_flood_action] the SYN queue is full: count it, and say so once."""
     mode = namespace.sysctl.tcp_syncookies
     if mode:
         namespace.count(c.TCP_REQ_Q_FULL_DO_COOKIES)
@@ -109,28 +103,30 @@ def _is_flooded(namespace: Namespace, listener: Listener, gate: Gate) -> bool:
         what = "Sending cookies" if mode else "Dropping request"
         line = f"TCP: Possible SYN flooding on port {listener.local}. {what}."
         namespace.emit(WriteLog(line, "said once for each listener"))
-    return mode != 0
 
 
-def _evict(namespace: Namespace, listener: Listener, gate: Gate) -> bool:
-    """Make room for a SYN by the oldest request, if there is one."""
+def _evict(namespace: Namespace, listener: Listener, gate: Gate) -> None:
+    """Make room for a SYN by the oldest request."""
     everyone = gate.ceiling.counted is Counted.SYN_CACHE
     requests = namespace.requests.values()
-    oldest = next((r for r in requests if everyone or r.listener is listener), None)
+    oldest = next(r for r in requests if everyone or r.listener is listener)
     namespace.count_own(gate.counters)
-    if oldest is None:
-        return False
     namespace.remove_request(oldest, Removal.EVICTED, gate.reason)
-    return True
 
 
 def _turn_away(
-    namespace: Namespace, listener: Listener, segment: Segment, gate: Gate, verdict: Verdict
+    namespace: Namespace,
+    listener: Listener,
+    segment: Segment,
+    gate: Gate,
+    verdict: Verdict | None,
 ) -> None:
+    if gate.verdict is Verdict.COOKIE:
+        _flood(namespace, listener, gate)
     namespace.emit(DropSyn(segment, listener.number, gate.reason))
     if verdict is Verdict.RESET:
         namespace.reset(segment, gate.reason)
-    if gate.verdict in (Verdict.DROP, Verdict.RESET):
+    if gate.verdict is not Verdict.COOKIE:
         namespace.count_own(gate.counters)
     namespace.count_loss(listener)
 

@@ -9,7 +9,7 @@ What it does not know is whether the client already believes that it is connecte
 final ACK was refused looks and ages like one whose client never answered.
 """
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from .instant import Duration, Instant
 from .segment import Flow, Option, Timestamps
@@ -107,7 +107,12 @@ def allowed_retries(retries: int, depth: int, young: int, crowded: bool) -> int:
     return retries
 
 
-def fire(request: Request, retries: int, defer_accept: int) -> Firing:
+class _Answerable(Protocol):
+    timeouts: int
+    acked: bool
+
+
+def fire(request: _Answerable, retries: int, defer_accept: int) -> Firing:
     """[linux syn_ack_recalc] judge a timeout, before it is counted."""
     if defer_accept == 0:
         return Firing(request.timeouts >= retries, resend=True)

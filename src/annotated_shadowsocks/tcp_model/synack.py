@@ -1,11 +1,12 @@
 """The SYN/ACK: what it says, when it is sent again, and when its answer comes too late."""
 
 from . import counters as c
+from .admission import at_timeout, next_timeout
 from .effects import Move, Removal, SendSegment, TimerKind
 from .instant import Instant, text
 from .listener import Listener
 from .namespace import Namespace
-from .request import Request, allowed_retries, fire
+from .request import Request
 from .segment import (
     ACK,
     RST,
@@ -91,10 +92,8 @@ def resend(namespace: Namespace, request: Request, now: Instant, reason: str) ->
 
 def arm(namespace: Namespace, request: Request, now: Instant) -> None:
     """Set the timer for the next SYN/ACK, or for the end of the request's life if that is first."""
-    schedule = namespace.profile.schedule
-    at = now + schedule.interval(request.timeouts, namespace.sysctl.rto_max)
-    if schedule.lifetime is not None:
-        at = min(at, request.born + schedule.lifetime)
+    schedule, rto_max = namespace.profile.schedule, namespace.sysctl.rto_max
+    at = next_timeout(schedule, rto_max, request, now)
     namespace.arm(request, TimerKind.SYN_ACK, at, "the answer to the SYN/ACK may take until then")
 
 
@@ -107,10 +106,9 @@ def on_timer(namespace: Namespace, request: Request, now: Instant) -> None:
     adopted = listener is not request.listener
     if adopted:
         _move(namespace, request, listener)
-    verdict = fire(request, _retries(namespace, request, listener), listener.defer_accept)
+    verdict = at_timeout(listener, namespace.sysctl, request, now)
     namespace.count(c.TCP_TIMEOUTS)
-    lifetime = namespace.profile.schedule.lifetime
-    if verdict.expired or (lifetime is not None and now >= request.born + lifetime):
+    if verdict.expired:
         if adopted:
             namespace.count(c.TCP_MIGRATE_REQ_FAILURE)
         _expire(namespace, request, now)
@@ -132,18 +130,6 @@ def _move(namespace: Namespace, request: Request, heir: Listener) -> None:
     request.listener = heir
     reason = "its listener is closed, and tcp_migrate_req lets a sibling inherit"
     namespace.emit(Move(request.flow, old.number, heir.number, reason))
-
-
-def _retries(namespace: Namespace, request: Request, listener: Listener) -> int:
-    schedule, aging = namespace.profile.schedule, namespace.profile.aging
-    retries = schedule.retries
-    if retries is None:
-        retries = listener.syn_retries or namespace.sysctl.tcp_synack_retries
-    if aging is None:
-        return retries
-    depth = listener.syn_queue.depth
-    crowded = depth >= aging.capacity(listener.sizes(namespace.sysctl))
-    return allowed_retries(retries, depth, listener.syn_queue.young, crowded)
 
 
 def _expire(namespace: Namespace, request: Request, now: Instant) -> None:
