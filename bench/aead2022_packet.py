@@ -30,7 +30,7 @@ PLAIN = address.encode(Endpoint("192.0.2.1", 443)) + bytes(1200)
 def row(name: str, chain: KeyChain, keys: KeyTable) -> str:
     stamps = Timestamps(time.time)
     clients = [ClientSession(chain, stamps, os.urandom) for _ in range(SESSIONS)]
-    table = SessionTable(keys, stamps, os.urandom)
+    table = SessionTable(stamps, os.urandom)
     out, plain = memoryview(bytearray(2000)), memoryview(bytearray(2000))
     times: list[list[int]] = [[], [], []]
     for _ in range(10):
@@ -38,7 +38,7 @@ def row(name: str, chain: KeyChain, keys: KeyTable) -> str:
         packets = [bytes(out[: client.seal(PLAIN, out)]) for client in clients]
         times[0].append(time.process_time_ns() - start)
         start = time.process_time_ns()
-        sessions = [table.open(memoryview(packet), plain, 0.0)[0] for packet in packets]
+        sessions = [table.open(keys, memoryview(packet), plain, 0.0)[0] for packet in packets]
         times[1].append(time.process_time_ns() - start)
         start = time.process_time_ns()
         for session in sessions:
@@ -54,14 +54,14 @@ def held() -> float:
     psk = PreSharedKey(TABLE["2022-blake3-aes-256-gcm"], os.urandom(32))
     chain, keys = KeyChain(psk), KeyTable(psk)
     stamps, out = Timestamps(time.time), memoryview(bytearray(2000))
-    table = SessionTable(keys, stamps, os.urandom)
+    table = SessionTable(stamps, os.urandom)
     packets = []
     for _ in range(HELD):
         client = ClientSession(chain, stamps, os.urandom)
         packets.append(bytes(out[: client.seal(PLAIN[:7], out)]))
     before = resident()
     for packet in packets:
-        table.open(memoryview(packet), out, 0.0)[0].seal(PLAIN, out)
+        table.open(keys, memoryview(packet), out, 0.0)[0].seal(PLAIN, out)
     return (resident() - before) / HELD / 1024
 
 

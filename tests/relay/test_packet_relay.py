@@ -1,16 +1,13 @@
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Hashable, Iterator
 from typing import Any
 
 import pytest
 
 from annotated_shadowsocks.endpoint import Endpoint
 from annotated_shadowsocks.errors import PolicyRejected, RemoteProtocolError, ResolveError
-from annotated_shadowsocks.relay.packet_relay import (
-    PacketCodec,
-    PacketLimits,
-    PacketRelay,
-)
+from annotated_shadowsocks.relay.packet_outlet import Outside
+from annotated_shadowsocks.relay.packet_relay import Address, PacketLimits, PacketRelay
 from annotated_shadowsocks.relay.poller import READ, EpollPoller, LoopPoller, Poller
 from annotated_shadowsocks.testing.loopback import no_descriptors_left, open_descriptors, pair
 from annotated_shadowsocks.testing.manual_loop import ManualLoop
@@ -21,22 +18,43 @@ Looked = Callable[[list[str] | ResolveError], None]
 
 
 class AddressInFront:
-    """Datagrams that begin with where they go, or where they come from, and are not sealed."""
+    """Datagrams that begin with where they go, or where they come from, and are not sealed.
 
-    def inward(self, datagram: memoryview, out: memoryview) -> tuple[Endpoint, memoryview]:
+    One whose data is ``{name}...`` is of the flow of that name, wherever it comes from.
+    """
+
+    def __init__(self) -> None:
+        self.served = True
+        self.ended: list[Hashable] = []
+
+    def inward(
+        self, datagram: memoryview, client: Address, out: memoryview
+    ) -> tuple[Hashable, Endpoint, memoryview]:
+        if not self.served:
+            raise PolicyRejected(client[0], "not served")
         if bytes(datagram[:5]) == b"crash":
             raise ZeroDivisionError("boom")
         target, end = address.decode(datagram)
         size = len(datagram) - end
         out[:size] = datagram[end:]
-        return target, out[:size]
+        data = bytes(datagram[end:])
+        flow = data[: data.index(b"}")] if data.startswith(b"{") else client
+        return flow, target, out[:size]
 
-    def outward(self, source: Endpoint, datagram: memoryview, out: memoryview) -> memoryview:
+    def outward(
+        self, flow: Hashable, source: Endpoint, datagram: memoryview, out: memoryview
+    ) -> memoryview:
         if bytes(datagram) == b"forged":
             raise RemoteProtocolError("forged")
         whole = address.encode(source) + datagram
         out[: len(whole)] = whole
         return out[: len(whole)]
+
+    def owner(self, flow: Hashable, client: Address) -> Hashable:
+        return client[0]
+
+    def closed(self, flow: Hashable) -> None:
+        self.ended.append(flow)
 
 
 class FailingSocket(socket.socket):
@@ -76,24 +94,24 @@ class Fixture:
         self.sock.setblocking(False)
         self.sock.script = []
         self.target = udp()
-        self.codec: PacketCodec | None = AddressInFront()
+        self.front = AddressInFront()
+        self.second = udp("127.0.0.3")
+        self.second.setblocking(False)
         self.looked: dict[str, Looked] = {}
         self.lookups: list[str] = []
         self.cancelled: list[str] = []
-        self.opened = [self.sock, self.target]
+        self.opened = [self.sock, self.second, self.target]
         self.forbidden = ""
         self.failures: list[tuple[type, str]] = []
         self.relay = self.serve(PacketLimits())
 
-    def serve(self, limits: PacketLimits) -> PacketRelay:
-        """Another relay on the same socket, with these limits."""
+    def serve(self, limits: PacketLimits, *, strict: bool = False) -> PacketRelay[Hashable]:
+        """Another relay on the same sockets, with these limits."""
         self.relay = PacketRelay(
-            self.poller,
+            Outside(self.poller, self.lookup, self.check, strict),
             self.loop,
-            self.sock,
-            lambda client: self.codec,
-            self.lookup,
-            self.check,
+            [self.sock, self.second],
+            self.front,
             limits,
             lambda error, client: self.failures.append((type(error), client[0])),
         )
@@ -263,9 +281,10 @@ def test_what_is_not_authentic_leaves_nothing_behind(made: Fixture) -> None:
 
 
 def test_a_client_that_is_not_served(made: Fixture) -> None:
-    made.codec = None
+    made.front.served = False
     made.send(made.client(), b"x")
-    assert made.relay.dropped == {"client": 1}
+    assert made.relay.dropped == {"policy": 1}
+    assert made.failures == []
     assert len(made.relay) == 0
 
 
@@ -376,17 +395,20 @@ def test_a_crash_costs_one_datagram(made: Fixture, caplog: pytest.LogCaptureFixt
 
 
 def test_a_crash_behind_an_association_ends_that_one(
-    made: Fixture, caplog: pytest.LogCaptureFixture
+    made: Fixture, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    class Crashing(AddressInFront):
-        def outward(self, source: Endpoint, datagram: memoryview, out: memoryview) -> memoryview:
-            if bytes(datagram) == b"crash":
-                # Which may well happen when it has ended already.
-                made.relay.forget_host("127.0.0.2")
-                raise ZeroDivisionError
-            return super().outward(source, datagram, out)
+    well = made.front.outward
 
-    made.codec = Crashing()
+    def crashing(
+        flow: Hashable, source: Endpoint, datagram: memoryview, out: memoryview
+    ) -> memoryview:
+        if bytes(datagram) == b"crash":
+            # Which may well happen when it has ended already.
+            made.relay.forget_owner("127.0.0.2")
+            raise ZeroDivisionError
+        return well(flow, source, datagram, out)
+
+    monkeypatch.setattr(made.front, "outward", crashing)
     one, two = made.client("127.0.0.2"), made.client("127.0.0.3")
     for client, data in (one, b"1"), (two, b"2"):
         made.send(client, data)
@@ -444,7 +466,7 @@ def ports(made: Fixture, clients: list[socket.socket]) -> list[int]:
 
 
 def test_a_host_gives_up_its_own_most_idle_association(made: Fixture) -> None:
-    made.serve(PacketLimits(per_host=2))
+    made.serve(PacketLimits(per_owner=2))
     other = made.client("127.0.0.8")
     [other_port] = ports(made, [other])
     first, second, third = clients = [made.client() for _ in range(3)]
@@ -481,17 +503,83 @@ def test_where_all_places_are_taken_a_host_gives_up_its_own(made: Fixture) -> No
     assert ports(made, [idle]) == [idle_port]
 
 
-def test_forgetting_a_host(made: Fixture) -> None:
+def test_forgetting_an_owner(made: Fixture) -> None:
     clients = [made.client(), made.client(), made.client("127.0.0.7")]
     ports(made, clients)
-    made.relay.forget_host("127.0.0.1")
-    made.relay.forget_host("127.0.0.1")
-    made.relay.forget_host("192.0.2.1")
+    made.relay.forget_owner("127.0.0.1")
+    made.relay.forget_owner("127.0.0.1")
+    made.relay.forget_owner("192.0.2.1")
     assert len(made.relay) == 1
 
 
-def test_names_its_place(made: Fixture) -> None:
-    assert str(made.relay) == f"127.0.0.1:{made.sock.getsockname()[1]}"
+# -- flows that are not addresses -----------------------------------------------------------------
+
+
+def test_answers_go_where_the_flow_was_heard_last(made: Fixture) -> None:
+    home, away = made.client("127.0.0.5"), made.client("127.0.0.6")
+    made.send(home, b"{a}1")
+    source = made.source_of(b"{a}1")
+    made.send(away, b"{a}2")
+    # To the target it is the same client.
+    assert made.source_of(b"{a}2") == source
+    made.answer(b"answer", source)
+    assert away.recv(100).endswith(b"answer")
+    assert silent(home)
+    assert len(made.relay) == 1
+
+
+def test_a_datagram_that_is_not_good_moves_nothing(made: Fixture) -> None:
+    home, away = made.client("127.0.0.5"), made.client("127.0.0.6")
+    made.send(home, b"{a}1")
+    source = made.source_of(b"{a}1")
+    away.sendto(b"\xff{a}", made.sock.getsockname())
+    made.loop.settle()
+    made.answer(b"answer", source)
+    assert home.recv(100).endswith(b"answer")
+    assert silent(away)
+
+
+def test_answers_leave_by_the_socket_that_was_asked(made: Fixture) -> None:
+    client = made.client()
+    for sock in (made.sock, made.second, made.sock):
+        data = address.encode(place(made.target)) + b"{a}"
+        client.sendto(data, sock.getsockname())
+        made.loop.settle()
+        made.answer(b"answer", made.source_of(b"{a}"))
+        assert client.recvfrom(100)[1] == sock.getsockname()
+    assert len(made.relay) == 1
+
+
+def test_a_flow_that_moves_stays_with_its_first_owner(made: Fixture) -> None:
+    made.serve(PacketLimits(per_owner=2))
+    home, away = made.client("127.0.0.5"), made.client("127.0.0.6")
+    made.send(home, b"{a}")
+    made.send(away, b"{a}")
+    made.loop.advance(1)
+    made.send(away, b"{b}")
+    made.send(away, b"{c}")
+    assert len(made.relay) == 3
+    assert made.front.ended == []
+    made.relay.forget_owner("127.0.0.5")
+    assert made.front.ended == [b"{a"]
+
+
+def test_the_front_is_told_of_each_end_once(made: Fixture) -> None:
+    made.serve(PacketLimits(timeout=10, per_owner=2))
+    client = made.client()
+    for name in (b"{a}", b"{b}", b"{c}"):
+        made.send(client, name)
+        made.loop.advance(1)
+    assert made.front.ended == [b"{a"]
+    made.loop.advance(8)
+    assert made.front.ended == [b"{a", b"{b"]
+    made.relay.close()
+    made.relay.close()
+    assert made.front.ended == [b"{a", b"{b", b"{c"]
+
+
+def test_names_its_places(made: Fixture) -> None:
+    assert str(made.relay) == f"{place(made.sock)}, {place(made.second)}"
 
 
 def test_close_leaves_the_socket_to_its_owner(made: Fixture) -> None:
@@ -577,7 +665,7 @@ def test_few_datagrams_wait_however_many_names_there_are(made: Fixture) -> None:
 
 def test_an_answer_for_an_association_that_has_ended(made: Fixture) -> None:
     made.send(made.client(), b"x", Endpoint("a.test", place(made.target).port))
-    made.relay.forget_host("127.0.0.1")
+    made.relay.forget_owner("127.0.0.1")
     made.looked["a.test"](["127.0.0.1"])
     assert silent(made.target)
     assert len(made.relay) == 0

@@ -230,14 +230,14 @@ def test_associations_leave_descriptors_for_others() -> None:
         with serve(server_config(udp=True)) as server:
             (packets,) = server.port.packet_relays
             assert packets.limits.associations == affordable
-            assert packets.limits.per_host == min(256, affordable)
+            assert packets.limits.per_owner == min(256, affordable)
         with serve(local_config(Endpoint("192.0.2.1", 1), udp=True)) as local:
             # Its clients share one address, and are not one client.
             (packets,) = local.port.packet_relays
-            assert packets.limits.per_host == packets.limits.associations == affordable
+            assert packets.limits.per_owner == packets.limits.associations == affordable
         config = dataclasses.replace(server_config(udp=True), udp_max_associations=9)
         with serve(config) as server:
             (packets,) = server.port.packet_relays
-            assert (packets.limits.associations, packets.limits.per_host) == (9, 9)
+            assert (packets.limits.associations, packets.limits.per_owner) == (9, 9)
 
     run_on("asyncio", main)

@@ -5,6 +5,7 @@ import dataclasses
 import random
 import socket
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -13,7 +14,13 @@ from annotated_shadowsocks.endpoint import Endpoint
 from annotated_shadowsocks.errors import AuthenticationError, ReplayError, Truncated
 from annotated_shadowsocks.relay.packet_relay import PacketLimits, PacketRelay
 from annotated_shadowsocks.services.local import LocalPort
-from annotated_shadowsocks.services.packets import LocalPackets, ServerPackets, portable
+from annotated_shadowsocks.services.packets import (
+    BoxSeal,
+    LocalPackets,
+    PacketBox,
+    ServerPackets,
+    portable,
+)
 from annotated_shadowsocks.services.runtime import Runtime
 from annotated_shadowsocks.services.salts import SharedSalts
 from annotated_shadowsocks.services.server import ServerPort
@@ -42,6 +49,7 @@ all_methods = pytest.mark.parametrize("method", list(methods.METHODS))
 KEY = master_key()
 SERVER = Endpoint("192.0.2.1", 8388)
 TARGET = Endpoint("198.51.100.7", 53)
+CLIENT = ("203.0.113.9", 40000)
 
 rng = random.Random("packets")
 
@@ -61,6 +69,12 @@ def plain(found: tuple[Endpoint, memoryview]) -> tuple[Endpoint, bytes]:
     return found[0], bytes(found[1])
 
 
+def inward(server: ServerPackets, packet: memoryview) -> tuple[Endpoint, bytes]:
+    flow, target, data = server.inward(packet, CLIENT, buffer())
+    assert flow == CLIENT
+    return target, bytes(data)
+
+
 def opened(packet: memoryview, method: str = "aes-256-gcm") -> tuple[Endpoint, bytes]:
     return plain(open_packet(master_key(method), packet, buffer()))
 
@@ -69,12 +83,22 @@ def salts() -> SharedSalts:
     return SharedSalts(entropy, shared=False)
 
 
+def server_packets(method: str, remembered: SharedSalts | None = None) -> ServerPackets:
+    remembered = remembered or salts()
+    return ServerPackets(PacketBox(master_key(method), remembered.packets, entropy))
+
+
+def local_packets(method: str) -> LocalPackets:
+    box = PacketBox(master_key(method), salts().packets, entropy)
+    return LocalPackets(lambda client: BoxSeal(SERVER, box))
+
+
 def port_of(service: Service) -> LocalPort:
     assert isinstance(service.port, LocalPort)
     return service.port
 
 
-def relay_of(service: Service) -> PacketRelay:
+def relay_of(service: Service) -> PacketRelay[Any]:
     (relay,) = service.port.packet_relays
     return relay
 
@@ -82,56 +106,57 @@ def relay_of(service: Service) -> PacketRelay:
 @all_methods
 def test_a_local_seals_what_stands_behind_the_prefix(method: str) -> None:
     key = master_key(method)
-    local = LocalPackets(SERVER, key, salts().packets, entropy)
+    local = local_packets(method)
     # [RFC1928 §7] RSV, FRAG, ATYP 1, 198.51.100.7, port 53, data
     datagram = bytes.fromhex("0000 00 01 c6336407 0035") + b"a question"
-    to, packet = local.inward(memoryview(datagram), buffer())
-    assert to == SERVER
+    flow, to, packet = local.inward(memoryview(datagram), CLIENT, buffer())
+    assert (flow, to) == (CLIENT, SERVER)
+    assert local.owner(flow, CLIENT) == CLIENT[0]
     assert len(packet) == len(datagram) - 3 + overhead(key.method)
     assert opened(packet, method) == (TARGET, b"a question")
 
 
 @all_methods
 def test_a_local_puts_the_prefix_in_front_again(method: str) -> None:
-    key = master_key(method)
-    local = LocalPackets(SERVER, key, salts().packets, entropy)
+    local = local_packets(method)
+    local.inward(memoryview(udp.encode(TARGET, b"a question")), CLIENT, buffer())
     packet = memoryview(sealed(method, TARGET, b"an answer"))
-    datagram = local.outward(SERVER, packet, buffer())
+    datagram = local.outward(CLIENT, SERVER, packet, buffer())
     assert bytes(datagram) == bytes.fromhex("0000 00 01 c6336407 0035") + b"an answer"
 
 
 @all_methods
 def test_a_server_opens_and_seals(method: str) -> None:
-    server = ServerPackets(master_key(method), salts().packets, entropy)
+    server = server_packets(method)
     packet = memoryview(sealed(method, TARGET, b"a question"))
-    assert plain(server.inward(packet, buffer())) == (TARGET, b"a question")
-    answer = server.outward(TARGET, memoryview(b"an answer"), buffer())
+    assert inward(server, packet) == (TARGET, b"a question")
+    answer = server.outward(CLIENT, TARGET, memoryview(b"an answer"), buffer())
     assert opened(answer, method) == (TARGET, b"an answer")
 
 
 def test_what_was_seen_or_sent_before_is_refused() -> None:
     remembered = salts()
-    server = ServerPackets(KEY, remembered.packets, entropy)
+    server = server_packets("aes-256-gcm", remembered)
     # A port with the same key remembers with it.
-    other = ServerPackets(KEY, remembered.packets, entropy)
+    other = server_packets("aes-256-gcm", remembered)
     packet = memoryview(sealed("aes-256-gcm", TARGET, b"once"))
-    server.inward(packet, buffer())
-    own = memoryview(bytes(server.outward(TARGET, memoryview(b"ours"), buffer())))
-    for codec in (server, other):
+    inward(server, packet)
+    own = memoryview(bytes(server.outward(CLIENT, TARGET, memoryview(b"ours"), buffer())))
+    for front in (server, other):
         for again in (packet, own):
             with pytest.raises(ReplayError):
-                codec.inward(again, buffer())
+                inward(front, again)
 
 
 def test_what_is_not_authentic_leaves_no_salt_behind() -> None:
-    server = ServerPackets(KEY, salts().packets, entropy)
+    server = server_packets("aes-256-gcm")
     packet = sealed("aes-256-gcm", TARGET, b"genuine")
     for forged in (packet[:-1] + bytes([packet[-1] ^ 1]), packet[:-1]):
         with pytest.raises(AuthenticationError):
-            server.inward(memoryview(forged), buffer())
+            inward(server, memoryview(forged))
     with pytest.raises(Truncated):
-        server.inward(memoryview(packet[:47]), buffer())
-    assert plain(server.inward(memoryview(packet), buffer())) == (TARGET, b"genuine")
+        inward(server, memoryview(packet[:47]))
+    assert inward(server, memoryview(packet)) == (TARGET, b"genuine")
 
 
 @pytest.mark.parametrize(
@@ -148,8 +173,8 @@ def test_a_literal_for_another_host(host: str, text: str) -> None:
 
 
 def test_an_answer_from_a_zone_is_passed_on_without_it() -> None:
-    server = ServerPackets(KEY, salts().packets, entropy)
-    answer = server.outward(Endpoint("fe80::1%eth0", 53), memoryview(b"hello"), buffer())
+    server = server_packets("aes-256-gcm")
+    answer = server.outward(CLIENT, Endpoint("fe80::1%eth0", 53), memoryview(b"hello"), buffer())
     assert opened(answer) == (Endpoint("fe80::1", 53), b"hello")
 
 
@@ -237,7 +262,7 @@ def test_without_its_password_nobody_is_relayed(loop_name: str) -> None:
                 async with Datagrams(answer=True) as target, Datagrams() as client:
                     datagram = udp.encode(target.endpoint, b"hello")
                     client.send(datagram, local.udp_endpoint)
-                    await until(lambda: relay_of(local).dropped == {"client": 1})
+                    await until(lambda: relay_of(local).dropped == {"policy": 1})
                     control, relayed_at = await associate(local, ("alice", "wonder"))
                     assert relayed_at == local.udp_endpoint
                     client.send(datagram, relayed_at)

@@ -16,6 +16,7 @@ from annotated_shadowsocks.errors import (
 )
 from annotated_shadowsocks.shadowsocks.aead2022_packet import PacketSender
 from annotated_shadowsocks.shadowsocks.aead2022_session import (
+    MAX_SESSIONS,
     REMEMBERED,
     ClientSession,
     ServerSession,
@@ -88,22 +89,48 @@ def sealed(session: ClientSession | ServerSession, plain: bytes, padding: int = 
     return bytes(out)
 
 
-def received(table: SessionTable, packet: bytes, now: float = 0) -> tuple[Endpoint, bytes]:
+class Server:
+    """A table, and the keys of one port."""
+
+    def __init__(
+        self,
+        keys: KeyTable,
+        timestamps: Timestamps,
+        entropy: Callable[[int], bytes],
+        max_sessions: int = MAX_SESSIONS,
+    ) -> None:
+        self.keys = keys
+        self._table = SessionTable(timestamps, entropy, max_sessions)
+        self.release = self._table.release
+
+    def __len__(self) -> int:
+        return len(self._table)
+
+    def open(
+        self, packet: memoryview, out: memoryview, now: float
+    ) -> tuple[ServerSession, Endpoint, memoryview]:
+        return self._table.open(self.keys, packet, out, now)
+
+
+def received(table: Server, packet: bytes, now: float = 0) -> tuple[Endpoint, bytes]:
     _, target, data = table.open(memoryview(packet), OUT, now)
     return target, bytes(data)
 
 
-def session_of(table: SessionTable, packet: bytes, now: float = 0) -> ServerSession:
+def session_of(table: Server, packet: bytes, now: float = 0) -> ServerSession:
     return table.open(memoryview(packet), OUT, now)[0]
 
 
 def answered(client: ClientSession, packet: bytes, now: float = 0) -> tuple[Endpoint, bytes]:
-    source, data = client.open(memoryview(packet), OUT, now)
-    return source, bytes(data)
+    place = client.open(memoryview(packet), OUT, now)
+    # Room for the three octets that SOCKS5 has in front.
+    assert place.start >= 3
+    source, end = address.decode(OUT[place])
+    return source, bytes(OUT[place][end:])
 
 
-def table(vector: Vector = AES, entropy: Callable[[int], bytes] | None = None) -> SessionTable:
-    return SessionTable(KeyTable(vector.psk), timestamps(), entropy or counting())
+def table(vector: Vector = AES, entropy: Callable[[int], bytes] | None = None) -> Server:
+    return Server(KeyTable(vector.psk), timestamps(), entropy or counting())
 
 
 def client(vector: Vector = AES) -> ClientSession:
@@ -155,7 +182,7 @@ def test_a_user_gives_the_vector(vector: Vector) -> None:
     client = ClientSession(chain, timestamps(), scripted(CLIENT_SESSION))
     assert sealed(client, PING) == vector.identity_packet
     keys = KeyTable(vector.psk, [User("bob", vector.upsk)])
-    session = session_of(SessionTable(keys, timestamps(), counting()), vector.identity_packet)
+    session = session_of(Server(keys, timestamps(), counting()), vector.identity_packet)
     assert session.user.name == "bob"
     # The answer has no identity header, and its separate header is under the user's key.
     answer = sealed(session, PONG)
@@ -195,7 +222,7 @@ def test_every_flipped_bit_is_dropped(vector: Vector) -> None:
     packet = vector.client_packet
     if vector.identity_packet:
         keys, packet = KeyTable(vector.psk, [User("bob", vector.upsk)]), vector.identity_packet
-    server = SessionTable(keys, timestamps(), counting())
+    server = Server(keys, timestamps(), counting())
     # Once while the session is not known, and once while it is.
     for _ in range(2):
         known = len(server)
@@ -268,7 +295,7 @@ def test_a_packet_counts_once_wherever_it_comes_from() -> None:
 def test_the_same_session_id_of_two_users_is_two_sessions() -> None:
     other = PreSharedKey(AES.method, bytes(16))
     keys = KeyTable(AES.psk, [User("alice", other), User("bob", AES.upsk)])
-    server = SessionTable(keys, timestamps(), counting())
+    server = Server(keys, timestamps(), counting())
     names = [
         session_of(
             server,
@@ -286,7 +313,7 @@ def test_the_same_session_id_of_two_users_is_two_sessions() -> None:
 def test_a_user_who_is_gone_opens_nothing_more() -> None:
     ours = ClientSession(KeyChain(AES.upsk, (AES.psk,)), timestamps(), counting())
     packet = sealed(ours, PING)
-    server = SessionTable(KeyTable(AES.psk, [User("bob", AES.upsk)]), timestamps(), counting())
+    server = Server(KeyTable(AES.psk, [User("bob", AES.upsk)]), timestamps(), counting())
     received(server, packet)
     server.keys = KeyTable(AES.psk, [])
     with pytest.raises(AuthenticationError):
@@ -295,6 +322,14 @@ def test_a_user_who_is_gone_opens_nothing_more() -> None:
     server.keys = KeyTable(AES.psk, [User("bob", AES.upsk)])
     with pytest.raises(ReplayError):
         received(server, packet)
+
+
+def test_two_ports_with_one_key_are_one_memory() -> None:
+    shared = SessionTable(timestamps(), counting())
+    packet = memoryview(sealed(client(), PING))
+    shared.open(KeyTable(AES.psk), packet, OUT, 0)
+    with pytest.raises(ReplayError):
+        shared.open(KeyTable(AES.psk), packet, OUT, 0)
 
 
 def test_a_servers_session_has_another_id_than_the_clients() -> None:
@@ -309,7 +344,7 @@ def test_a_servers_session_has_another_id_than_the_clients() -> None:
 def test_a_session_that_was_released_is_remembered_as_long_as_its_packets_are_recent(
     clock: Clock,
 ) -> None:
-    server = SessionTable(KeyTable(AES.psk), clock.timestamps, counting())
+    server = Server(KeyTable(AES.psk), clock.timestamps, counting())
     # The worst case: the client's clock is thirty seconds ahead of ours.
     packet = forged(from_client(timestamp=TIME + 30))
     server.release(session_of(server, packet, clock.monotonic), clock.monotonic)
@@ -328,7 +363,7 @@ def test_a_session_that_was_released_is_remembered_as_long_as_its_packets_are_re
 
 
 def test_a_session_that_was_released_goes_on_where_it_was(clock: Clock) -> None:
-    server = SessionTable(KeyTable(AES.psk), clock.timestamps, counting())
+    server = Server(KeyTable(AES.psk), clock.timestamps, counting())
     ours = ClientSession(KeyChain(AES.psk), clock.timestamps, counting())
     session = session_of(server, sealed(ours, PING), clock.monotonic)
     answered(ours, sealed(session, PONG), clock.monotonic)
@@ -348,7 +383,7 @@ def test_a_session_that_was_released_goes_on_where_it_was(clock: Clock) -> None:
 
 
 def test_a_clock_that_is_set_back_revives_no_recording(clock: Clock) -> None:
-    server = SessionTable(KeyTable(AES.psk), clock.timestamps, counting())
+    server = Server(KeyTable(AES.psk), clock.timestamps, counting())
     recorded = forged(from_client())
     server.release(session_of(server, recorded, clock.monotonic), clock.monotonic)
     clock.pass_(REMEMBERED)
@@ -365,7 +400,7 @@ def test_a_clock_that_is_set_back_revives_no_recording(clock: Clock) -> None:
 
 
 def test_a_full_table_forgets_nothing_early(clock: Clock) -> None:
-    server = SessionTable(KeyTable(AES.psk), clock.timestamps, counting(), max_sessions=2)
+    server = Server(KeyTable(AES.psk), clock.timestamps, counting(), max_sessions=2)
     packets = [forged(from_client(), session_id=bytes([n]) * 8) for n in range(3)]
     first, _ = (session_of(server, packet, clock.monotonic) for packet in packets[:2])
     server.release(first, clock.monotonic)
@@ -385,7 +420,7 @@ def test_a_full_table_forgets_nothing_early(clock: Clock) -> None:
 def other_server(ours: ClientSession, number: int, ahead: float = 0) -> ServerSession:
     """The session of a server that has just started, and hears of the client's."""
     entropy = scripted(bytes([0xA0 + number]) * 8)
-    server = SessionTable(KeyTable(AES.psk), timestamps(ahead), entropy)
+    server = Server(KeyTable(AES.psk), timestamps(ahead), entropy)
     return session_of(
         server, forged(from_client(timestamp=TIME + int(ahead)), session_id=ours.session_id)
     )

@@ -9,6 +9,7 @@
 ``dialer``        from an endpoint to a connected socket
 ``stream_relay``  two sockets and two directions: the hot path
 ``packet_relay``  datagrams and their associations
+``packet_outlet`` where datagrams leave towards their targets
 ``endings``       silence, refusal and reset
 
 A *watcher* owns one socket and is told when it is ready; a *leg* is one of a relay's two. Nobody

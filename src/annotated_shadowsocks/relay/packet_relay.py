@@ -1,321 +1,283 @@
-"""Datagrams: one socket that clients send to, and for each client a place of its own behind it.
+"""Datagrams: sockets that clients send to, and for each flow of theirs an outlet of its own.
 
-An *association* is what NAT would call a mapping: the client's address on one side, a socket of
-its own on the other, so that answers find their way back and a target sees one source for one
-client. Either side's datagrams keep it alive; ``timeout`` seconds of silence on both end it.
+An *association* is what NAT would call a mapping: a client on one side, an outlet on the other, so
+that answers find their way back and a target sees one source for one client. Either side's
+datagrams keep it alive; ``timeout`` seconds of silence on both end it.
 
-There is nothing to wait for and nothing to queue. A datagram that the kernel does not take at once
-is dropped and counted, as a router would do; the only ones that wait are a few whose target's name
-is being looked up. A datagram that is not authentic leaves nothing behind, not even an association.
+Whose a datagram is, the front says, and calls it a *flow*: the address it came from where nothing
+better is known, a session where the protocol has one. A flow's answers go to where its last good
+datagram came from, so a session may change networks. A datagram that is not good moves nothing and
+leaves nothing behind, not even an association.
 
-Associations are bounded. A client that holds many gives up its own most idle one first, so that
+Associations are bounded. An owner that holds many gives up its own most idle one first, so that
 nobody's flood ends anybody else's flow.
-
-Rejected: asyncio's datagram transport, which queues without bound on EAGAIN and reads one datagram
-for each wake-up.
 """
 
 import asyncio
 import socket
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Generic, Protocol, TypeVar
 
 from ..endpoint import Endpoint
-from ..errors import PolicyRejected, RemoteProtocolError, ResolveError, label
+from ..errors import PolicyRejected, RemoteProtocolError
 from .deadlines import DeadlineQueue
-from .dialer import Lookup
-from .poller import READ, Poller
+from .packet_outlet import BATCH, Outside, PacketOutlet
+from .poller import READ
 
-__all__ = ["PacketCodec", "PacketLimits", "PacketRelay"]
-
-#: Datagrams for each wake-up.
-_BATCH = 64
-
-#: Datagrams of one association that wait for names, and targets it remembers.
-_WAITING = 32
-_ROUTES = 256
+__all__ = ["Address", "Association", "Outlet", "PacketFront", "PacketLimits", "PacketRelay"]
 
 #: A socket address as recvfrom gives it: (host, port), and two more fields for IPv6.
 Address = tuple[str, int] | tuple[str, int, int, int]
 
+FlowT = TypeVar("FlowT", bound=Hashable)
 
-class PacketCodec(Protocol):
-    """What a datagram becomes on its way; both raise ``RemoteProtocolError`` for one to be dropped.
 
-    ``out`` is a buffer to build the result in, which is valid until the next call.
+class PacketFront(Protocol[FlowT]):
+    """What datagrams mean towards clients.
+
+    ``out`` is a buffer to build results in, which are valid until the next call. A datagram to be
+    dropped raises ``RemoteProtocolError``, one from a client that is not served
+    ``PolicyRejected``.
     """
 
-    def inward(self, datagram: memoryview, out: memoryview) -> tuple[Endpoint, memoryview]:
-        """From a client: where it goes, and what is sent there."""
+    def inward(
+        self, datagram: memoryview, client: Address, out: memoryview
+    ) -> tuple[FlowT, Endpoint, memoryview]:
+        """From ``client``: whose it is, where it goes, and what is sent there."""
         ...
 
-    def outward(self, source: Endpoint, datagram: memoryview, out: memoryview) -> memoryview:
-        """From ``source``: what is sent to the client."""
+    def outward(
+        self, flow: FlowT, source: Endpoint, datagram: memoryview, out: memoryview
+    ) -> memoryview:
+        """From ``source`` to ``flow``: what is sent to the client."""
+        ...
+
+    def owner(self, flow: FlowT, client: Address) -> Hashable:
+        """Who gives up a flow when there are too many; asked once, when ``flow`` is new."""
+        ...
+
+    def closed(self, flow: FlowT) -> None:
+        """The association of ``flow`` has ended."""
+        ...
+
+
+class Outlet(Protocol):
+    """The other side of an association; see ``packet_outlet``."""
+
+    def send(self, target: Endpoint, data: memoryview) -> None:
+        """Send to ``target``."""
+        ...
+
+    def close(self) -> None:
+        """Give up what it holds."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class PacketLimits:
-    """``timeout`` in seconds; associations in all, and of one client address."""
+    """``timeout`` in seconds; associations in all, and of one owner."""
 
     timeout: float = 300.0
     associations: int = 4096
-    per_host: int = 256
+    per_owner: int = 256
 
 
-class PacketRelay:
-    """Relays datagrams of one bound socket.
+class PacketRelay(Generic[FlowT]):
+    """Relays datagrams of bound ``sockets`` that serve the same clients.
 
-    ``codec_for`` gives the codec for a client's address, or None where it is not served; ``check``
-    raises ``PolicyRejected`` for a literal that must not be reached, and ``failed`` is told what
-    was not authentic or not of the protocol.
+    ``failed`` is told what was not authentic or not of the protocol; ``open_outlet`` makes what an
+    association sends through, sockets of its own where that is None.
     """
 
     def __init__(
         self,
-        poller: Poller,
+        outside: Outside,
         loop: asyncio.AbstractEventLoop,
-        sock: socket.socket,
-        codec_for: Callable[[Address], PacketCodec | None],
-        lookup: Lookup,
-        check: Callable[[str], None] | None = None,
+        sockets: list[socket.socket],
+        front: PacketFront[FlowT],
         limits: PacketLimits | None = None,
         failed: Callable[[RemoteProtocolError, Address], None] | None = None,
+        open_outlet: "Callable[[Association[FlowT]], Outlet] | None" = None,
     ) -> None:
-        self.poller = poller
-        self.sock = sock
-        self.lookup = lookup
-        self.check = check
+        self.outside = outside
+        self.sockets = sockets
+        self.front = front
         self.limits = limits or PacketLimits()
-        #: Datagrams that went through, from clients and to them, and why others did not.
-        self.from_clients = 0
+        #: Datagrams that went through to clients.
         self.to_clients = 0
-        self.dropped: Counter[str] = Counter()
-        self.idle: DeadlineQueue[_Association] = DeadlineQueue(
-            loop, self.limits.timeout, _Association.close
+        self.idle: DeadlineQueue[Association[FlowT]] = DeadlineQueue(
+            loop, self.limits.timeout, Association.close
         )
-        self._codec_for = codec_for
         self._failed = failed
-        self._count = 0
-        #: Client host, then client address.
-        self._hosts: dict[str, dict[Address, _Association]] = {}
-        poller.watch(sock, READ, self)
+        self._open_outlet = open_outlet or self._own_sockets
+        self._associations: dict[FlowT, Association[FlowT]] = {}
+        self._owners: dict[Hashable, dict[FlowT, Association[FlowT]]] = {}
+        for sock in sockets:
+            outside.poller.watch(sock, READ, _Front(self, sock))
 
     def __str__(self) -> str:
-        """``HOST:PORT``."""
-        return str(Endpoint(*self.sock.getsockname()[:2]))
+        """``HOST:PORT``, of each socket."""
+        return ", ".join(str(Endpoint(*sock.getsockname()[:2])) for sock in self.sockets)
 
     def __len__(self) -> int:
         """Associations alive."""
-        return self._count
+        return len(self._associations)
 
-    def ready(self, events: int) -> None:
-        """See ``Watcher.ready``."""
-        inbound, outbound = self.poller.scratch.inbound, self.poller.scratch.outbound
-        receive = self.sock.recvfrom_into
-        for _ in range(_BATCH):
+    @property
+    def from_clients(self) -> int:
+        """Datagrams that went through from clients."""
+        return self.outside.sent
+
+    @property
+    def dropped(self) -> Counter[str]:
+        """Those that did not, either way, by cause."""
+        return self.outside.dropped
+
+    def receive(self, sock: socket.socket) -> None:
+        """Relay what clients have sent to ``sock``."""
+        scratch = self.outside.poller.scratch
+        inbound, outbound = scratch.inbound, scratch.outbound
+        receive, inward = sock.recvfrom_into, self.front.inward
+        for _ in range(BATCH):
             try:
                 count, client = receive(inbound)
             except BlockingIOError:
                 return
             except OSError as error:
-                # An ICMP error about a datagram that we sent: reported once, and no reason to stop.
-                self.drop(error)
-                continue
-            codec = self._codec_for(client)
-            if codec is None:
-                self.dropped["client"] += 1
+                # An ICMP error about a datagram that we sent: reported once, no reason to stop.
+                self.outside.drop(error)
                 continue
             try:
-                target, data = codec.inward(inbound[:count], outbound)
+                flow, target, data = inward(inbound[:count], client, outbound)
             except RemoteProtocolError as error:
                 self.refuse(error, client)
                 continue
-            association = self._association(client, codec)
-            self.idle.add(association)
-            association.send(target, data)
+            except PolicyRejected as error:
+                self.outside.drop(error)
+                continue
+            self.deliver(flow, target, data, sock, client)
 
-    def abandon(self, error: Exception) -> None:
-        """See ``Watcher.abandon``: the datagram in hand is lost and the relay goes on."""
-        self.drop(error)
+    def deliver(
+        self,
+        flow: FlowT,
+        target: Endpoint,
+        data: memoryview,
+        sock: socket.socket,
+        client: Address,
+    ) -> None:
+        """Send a datagram of ``flow`` to ``target``; it was good, and came from ``client``."""
+        association = self._associations.get(flow)
+        if association is None:
+            association = self._associate(flow, client)
+        # Only here, where the datagram was found good: a recording of it from another place
+        # would lead the answers there.
+        association.sock = sock
+        association.client = client
+        self.idle.add(association)
+        association.outlet.send(target, data)
 
     def refuse(self, error: RemoteProtocolError, client: Address) -> None:
         """Drop a datagram of ``client`` that breaks the protocol, and tell."""
-        self.drop(error)
+        self.outside.drop(error)
         if self._failed is not None:
             self._failed(error, client)
 
-    def drop(self, error: BaseException) -> None:
-        """Count a datagram that went nowhere."""
-        self.dropped[label(error)] += 1
-
-    def forget_host(self, host: str) -> None:
-        """End all associations of a client host."""
-        for association in list(self._hosts.get(host, {}).values()):
+    def forget_owner(self, owner: Hashable) -> None:
+        """End all associations of an owner."""
+        for association in list(self._owners.get(owner, {}).values()):
             association.close()
 
     def close(self) -> None:
-        """End all associations and stop receiving; the socket stays open for whoever owns it."""
-        self.poller.forget(self.sock)
-        for host in list(self._hosts):
-            self.forget_host(host)
+        """End all associations and stop receiving; the sockets stay open for whoever owns them."""
+        for sock in self.sockets:
+            self.outside.poller.forget(sock)
+        for association in list(self._associations.values()):
+            association.close()
         self.idle.clear()
 
-    def gone(self, association: "_Association") -> bool:
+    def gone(self, association: "Association[FlowT]") -> bool:
         """Forget ``association``; False where it was forgotten before."""
-        host, client = association.client[0], association.client
-        siblings = self._hosts.get(host, {})
-        if siblings.get(client) is not association:
+        if self._associations.get(association.flow) is not association:
             return False
-        del siblings[client]
-        self._count -= 1
+        del self._associations[association.flow]
+        siblings = self._owners[association.owner]
+        del siblings[association.flow]
         if not siblings:
-            del self._hosts[host]
+            del self._owners[association.owner]
         self.idle.discard(association)
+        self.front.closed(association.flow)
         return True
 
-    def _association(self, client: Address, codec: PacketCodec) -> "_Association":
-        siblings = self._hosts.get(client[0], {})
-        association = siblings.get(client)
-        if association is not None:
-            return association
-        self._make_room(siblings)
-        association = _Association(self, client, codec)
-        self._hosts.setdefault(client[0], {})[client] = association
-        self._count += 1
+    def _associate(self, flow: FlowT, client: Address) -> "Association[FlowT]":
+        owner = self.front.owner(flow, client)
+        self._make_room(owner)
+        association = Association(self, flow, owner)
+        association.outlet = self._open_outlet(association)
+        self._associations[flow] = association
+        self._owners.setdefault(owner, {})[flow] = association
         return association
 
-    def _make_room(self, siblings: dict[Address, "_Association"]) -> None:
-        """Evict the most idle for a newcomer: of its own host where it has any, else of all."""
-        full = self._count >= self.limits.associations
-        if len(siblings) >= self.limits.per_host or (full and siblings):
+    def _make_room(self, owner: Hashable) -> None:
+        """Evict the most idle for a newcomer: of its own owner where it has any, else of all."""
+        siblings = self._owners.get(owner, {})
+        full = len(self._associations) >= self.limits.associations
+        if len(siblings) >= self.limits.per_owner or (full and siblings):
             min(siblings.values(), key=self.idle.due).close()
         elif full:
             self.idle.oldest().close()
 
+    def _own_sockets(self, association: "Association[FlowT]") -> Outlet:
+        return PacketOutlet(self.outside, association.answer, association.close)
 
-class _Association:
-    """One client address, and the sockets that speak for it."""
 
-    __slots__ = ("_codec", "_relay", "_routes", "_sockets", "_waiting", "client")
+class _Front:
+    """One socket that clients send to."""
 
-    def __init__(self, relay: PacketRelay, client: Address, codec: PacketCodec) -> None:
-        self.client = client
+    __slots__ = ("_relay", "_sock")
+
+    def __init__(self, relay: PacketRelay[FlowT], sock: socket.socket) -> None:
         self._relay = relay
-        self._codec = codec
-        self._sockets: dict[int, _Back] = {}
-        self._routes: dict[Endpoint, tuple[str, int]] = {}
-        self._waiting: dict[Endpoint, list[bytes]] = {}
-
-    def send(self, target: Endpoint, data: memoryview) -> None:
-        """Send to ``target``, whose name is looked up and whose address is checked once."""
-        route = self._routes.get(target)
-        if route is not None:
-            self._transmit(route, data)
-            return
-        waiting = self._waiting.setdefault(target, [])
-        waiting.append(bytes(data))
-        cancel = None
-        if len(waiting) == 1:
-            cancel = self._relay.lookup(target.host, lambda found: self._looked_up(target, found))
-        # What is known was answered at once. The rest is bounded in all, and not for each name: a
-        # client may make up as many names as it likes.
-        if sum(map(len, self._waiting.values())) > _WAITING:
-            self._relay.dropped["waiting"] += 1
-            waiting.pop()
-            if cancel is not None:
-                cancel()
-                del self._waiting[target]
-
-    def receive(self, sock: socket.socket) -> None:
-        """Pass on to the client what targets have sent."""
-        relay = self._relay
-        inbound, outbound = relay.poller.scratch.inbound, relay.poller.scratch.outbound
-        for _ in range(_BATCH):
-            try:
-                count, source = sock.recvfrom_into(inbound)
-            except BlockingIOError:
-                return
-            except OSError as error:
-                relay.drop(error)
-                continue
-            try:
-                data = self._codec.outward(Endpoint(*source[:2]), inbound[:count], outbound)
-                # Only now: junk from anywhere would keep an association alive for ever.
-                relay.idle.add(self)
-                relay.sock.sendto(data, self.client)
-                relay.to_clients += 1
-            except (RemoteProtocolError, OSError) as error:
-                relay.drop(error)
-
-    def close(self) -> None:
-        """End: give up the sockets, and what still waits; again does nothing."""
-        if not self._relay.gone(self):
-            return
-        for back in self._sockets.values():
-            self._relay.poller.close(back.sock)
-        self._sockets.clear()
-        self._waiting.clear()
-
-    def _looked_up(self, target: Endpoint, found: list[str] | ResolveError) -> None:
-        # Empty where the association was closed while the name was being looked up.
-        waiting = self._waiting.pop(target, [])
-        if not waiting:
-            return
-        try:
-            route = (self._choose(found), target.port)
-        except (ResolveError, PolicyRejected) as error:
-            self._relay.dropped[label(error)] += len(waiting)
-            return
-        if len(self._routes) >= _ROUTES:
-            self._routes.clear()
-        self._routes[target] = route
-        for data in waiting:
-            self._transmit(route, data)
-
-    def _choose(self, found: list[str] | ResolveError) -> str:
-        """The first address that may be reached; raises where there is none."""
-        refused: PolicyRejected | ResolveError = ResolveError("no address")
-        if isinstance(found, ResolveError):
-            raise found
-        for address in found:
-            try:
-                if self._relay.check is not None:
-                    self._relay.check(address)
-            except PolicyRejected as error:
-                refused = error
-                continue
-            return address
-        raise refused
-
-    def _transmit(self, route: tuple[str, int], data: memoryview | bytes) -> None:
-        family = socket.AF_INET6 if ":" in route[0] else socket.AF_INET
-        try:
-            back = self._sockets.get(family)
-            if back is None:
-                back = self._sockets[family] = _Back(self, self._relay.poller, family)
-            back.sock.sendto(data, route)
-            self._relay.from_clients += 1
-        except OSError as error:
-            # Full buffer, no descriptor, no route, too long: each is a datagram lost, as on any
-            # hop of its way.
-            self._relay.drop(error)
-
-
-class _Back:
-    """One socket of an association, towards targets of one address family."""
-
-    __slots__ = ("_association", "sock")
-
-    def __init__(self, association: _Association, poller: Poller, family: int) -> None:
-        self._association = association
-        self.sock = socket.socket(family, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
-        poller.watch(self.sock, READ, self)
+        self._sock = sock
 
     def ready(self, events: int) -> None:
-        self._association.receive(self.sock)
+        self._relay.receive(self._sock)
 
     def abandon(self, error: Exception) -> None:
-        self._association.close()
+        # The datagram in hand is lost, and the relay goes on.
+        self._relay.outside.drop(error)
+
+
+class Association(Generic[FlowT]):
+    """One flow, where its client was heard last, and the outlet that speaks for it."""
+
+    __slots__ = ("_relay", "client", "flow", "outlet", "owner", "sock")
+
+    outlet: Outlet
+    #: Where the last good datagram came from, and the socket that it came to.
+    client: Address
+    sock: socket.socket
+
+    def __init__(self, relay: PacketRelay[FlowT], flow: FlowT, owner: Hashable) -> None:
+        self.flow = flow
+        self.owner = owner
+        self._relay = relay
+
+    def answer(self, source: Endpoint, data: memoryview) -> None:
+        """Pass on to the client what ``source`` has sent."""
+        relay = self._relay
+        out = relay.outside.poller.scratch.outbound
+        try:
+            sealed = relay.front.outward(self.flow, source, data, out)
+            # Only now: junk from anywhere would keep an association alive for ever.
+            relay.idle.add(self)
+            self.sock.sendto(sealed, self.client)
+            relay.to_clients += 1
+        except (RemoteProtocolError, OSError) as error:
+            relay.outside.drop(error)
+
+    def close(self) -> None:
+        """End; again does nothing."""
+        if self._relay.gone(self):
+            self.outlet.close()

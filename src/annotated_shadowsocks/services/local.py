@@ -22,7 +22,14 @@ from dataclasses import dataclass
 from functools import partial
 
 from ..endpoint import Endpoint
-from ..errors import AuthenticationError, Error, LocalProtocolError, RemoteProtocolError, Truncated
+from ..errors import (
+    AuthenticationError,
+    Error,
+    LocalProtocolError,
+    PolicyRejected,
+    RemoteProtocolError,
+    Truncated,
+)
 from ..relay.deadlines import DeadlineQueue
 from ..relay.dialer import Dial
 from ..relay.driver import Driver
@@ -35,7 +42,7 @@ from ..shadowsocks.key import MasterKey
 from ..socks5.messages import UNSPECIFIED, Command
 from ..socks5.replies import reply_for
 from ..socks5.server import ConnectRequested, Request, ServerHandshake
-from .packets import LocalPackets, portable
+from .packets import BoxSeal, LocalPackets, PacketBox, portable
 from .port import Port
 from .runtime import Runtime
 
@@ -100,25 +107,30 @@ class LocalPort(Port):
     def relay_packets(self, sockets: list[socket.socket], limits: PacketLimits) -> None:
         """Relay datagrams of ``sockets``, which are bound to the port that TCP listens on."""
         runtime = self.runtime
-        codecs = [
-            LocalPackets(upstream.endpoint, upstream.key, runtime.packet_salts, runtime.entropy)
+        seals = [
+            BoxSeal(
+                upstream.endpoint,
+                PacketBox(upstream.key, runtime.packet_salts, runtime.entropy),
+            )
             for upstream in self._packet_upstreams
         ]
-        if not codecs:
+        if not seals:
             _log.warning("no server takes datagrams: UDP ASSOCIATE is refused")
             return
         self.commands.add(Command.UDP_ASSOCIATE)
 
-        def codec_for(client: Address) -> LocalPackets | None:
-            # Programs exist that send datagrams without asking first, and peers serve them. Where a
-            # password is asked for, only whoever gave it is served.
-            if self.users is not None and client[0] not in self.controls:
-                return None
-            return codecs[hash(client) % len(codecs)]
+        def choose(client: Address) -> BoxSeal:
+            self._admit(client)
+            return seals[hash(client) % len(seals)]
 
-        for sock in sockets:
-            self.udp_port = sock.getsockname()[1]
-            self.add_packet_relay(sock, codec_for, limits)
+        self.udp_port = sockets[0].getsockname()[1]
+        self.add_packet_relay(sockets, LocalPackets(choose), limits)
+
+    def _admit(self, client: Address) -> None:
+        # Programs exist that send datagrams without asking first, and peers serve them. Where a
+        # password is asked for, only whoever gave it is served.
+        if self.users is not None and client[0] not in self.controls:
+            raise PolicyRejected(client[0], "no password was given on a connection that is open")
 
     def upstreams(self) -> list[Upstream]:
         """All servers in the order in which the next connection should try them."""
@@ -175,7 +187,7 @@ class LocalPort(Port):
         if not controls:
             del self.controls[control.host]
             for packets in self.packet_relays:
-                packets.forget_host(control.host)
+                packets.forget_owner(control.host)
 
 
 def _send_head(relay: StreamRelay) -> None:

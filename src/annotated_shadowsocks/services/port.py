@@ -3,12 +3,20 @@
 import logging
 import socket
 from collections.abc import Callable, Hashable
-from typing import Protocol
+from typing import Any, Protocol
 
 from ..errors import AuthenticationError
 from ..relay.deadlines import DeadlineQueue
 from ..relay.listener import Listener
-from ..relay.packet_relay import Address, PacketCodec, PacketLimits, PacketRelay
+from ..relay.packet_outlet import Outside
+from ..relay.packet_relay import (
+    Address,
+    Association,
+    Outlet,
+    PacketFront,
+    PacketLimits,
+    PacketRelay,
+)
 from ..relay.stream_relay import Codec, StreamRelay
 from .runtime import Runtime
 
@@ -55,7 +63,7 @@ class Port:
         self.dialing: set[Session] = set()
         self.dialer = runtime.dialer(check, speaks_first)
         self.listeners: list[Listener] = []
-        self.packet_relays: list[PacketRelay] = []
+        self.packet_relays: list[PacketRelay[Any]] = []
         self.relays: set[StreamRelay] = set()
         self._check = check
         #: Until when not to give the same warning again.
@@ -79,23 +87,17 @@ class Port:
 
     def add_packet_relay(
         self,
-        sock: socket.socket,
-        codec_for: Callable[[Address], PacketCodec | None],
+        sockets: list[socket.socket],
+        front: PacketFront[Any],
         limits: PacketLimits,
+        strict: bool = False,
+        open_outlet: Callable[[Association[Any]], Outlet] | None = None,
     ) -> None:
-        """Relay the datagrams of ``sock``."""
+        """Relay the datagrams of ``sockets``; see ``Outside`` and ``PacketRelay``."""
         runtime = self.runtime
+        outside = Outside(runtime.poller, runtime.lookup, self._check, strict)
         self.packet_relays.append(
-            PacketRelay(
-                runtime.poller,
-                runtime.loop,
-                sock,
-                codec_for,
-                runtime.lookup,
-                self._check,
-                limits,
-                self.failed,
-            )
+            PacketRelay(outside, runtime.loop, sockets, front, limits, self.failed, open_outlet)
         )
 
     def new_relay(

@@ -17,7 +17,7 @@ from ..relay.driver import Driver
 from ..relay.packet_relay import PacketLimits
 from ..shadowsocks.handshake import ServerHandshake, TunnelRequested, server_encoder
 from ..shadowsocks.key import MasterKey
-from .packets import ServerPackets
+from .packets import PacketBox, ServerPackets
 from .port import Port
 from .runtime import Runtime
 
@@ -42,9 +42,8 @@ class ServerPort(Port):
     def relay_packets(self, sockets: list[socket.socket], limits: PacketLimits) -> None:
         """Relay datagrams of ``sockets``, which are bound."""
         runtime = self.runtime
-        codec = ServerPackets(self.key, runtime.packet_salts, runtime.entropy)
-        for sock in sockets:
-            self.add_packet_relay(sock, lambda client: codec, limits)
+        box = PacketBox(self.key, runtime.packet_salts, runtime.entropy)
+        self.add_packet_relay(sockets, ServerPackets(box), limits)
 
     def accepted(self, sock: socket.socket, address: tuple[str, int]) -> None:
         """A connection was accepted."""

@@ -45,6 +45,7 @@ __all__ = [
     "SERVER_BODY",
     "SESSION_ID_SIZE",
     "PacketSender",
+    "body_offset",
     "forward_packet",
     "open_body",
     "open_header",
@@ -155,6 +156,11 @@ def open_body(
     if psk.method.packet_aead is None:
         return _open(box, header[4:], packet[HEADER_SIZE + identity_size :], out)
     return out[HEADER_SIZE : len(packet) - _NONCE_SIZE - TAG_SIZE]
+
+
+def body_offset(psk: PreSharedKey) -> int:
+    """Octets of ``out`` that ``open_body`` leaves in front of the body."""
+    return 0 if psk.method.packet_aead is None else HEADER_SIZE
 
 
 def forward_packet(keys: KeyTable, packet: memoryview, out: memoryview) -> tuple[User, memoryview]:

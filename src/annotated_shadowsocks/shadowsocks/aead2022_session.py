@@ -31,6 +31,7 @@ from .aead2022_packet import (
     SERVER_BODY,
     SESSION_ID_SIZE,
     PacketSender,
+    body_offset,
     open_body,
     open_header,
     parse_rest,
@@ -111,10 +112,11 @@ class ClientSession:
         head = CLIENT_BODY.pack(FROM_CLIENT, self._timestamps.now(), padding)
         return self._sender.seal(head + bytes(padding), plain, out)
 
-    def open(self, packet: memoryview, out: memoryview, now: float) -> tuple[Endpoint, memoryview]:
-        """Whose answer ``packet`` is, and its data, a part of ``out``.
+    def open(self, packet: memoryview, out: memoryview, now: float) -> slice:
+        """Open ``packet`` to ``out``, and say where in it the answer's address and data stand.
 
-        Raises ``RemoteProtocolError`` for a packet that is to be dropped.
+        There are octets in front of them that nobody needs any more. Raises
+        ``RemoteProtocolError`` for a packet that is to be dropped.
         """
         psk = self._chain.psk
         header = open_header(psk, 0, packet, out)
@@ -128,12 +130,14 @@ class ClientSession:
         if session_id != self.session_id:
             raise ReplayError("an answer to another session")
         self._timestamps.check(timestamp)
-        source, data = parse_rest(body, SERVER_BODY.size + padding)
+        start = SERVER_BODY.size + padding
+        parse_rest(body, start)
         if incoming in (self._current, self._previous):
             incoming.accept(header, timestamp, now)
         else:
             self._begin(incoming, header, timestamp, now)
-        return source, data
+        before = body_offset(psk)
+        return slice(before + start, before + len(body))
 
     def _incoming(self, session_id: bytes, now: float) -> _Incoming:
         """The server's session of that id, or a new one that nobody knows yet."""
@@ -207,20 +211,19 @@ class ServerSession:
 
 
 class SessionTable:
-    """All sessions of a server, by user and client session id.
+    """All sessions of a server, by the user's key and client session id.
 
-    ``keys`` may be replaced while sessions last; those of users who are gone open nothing more.
-    Memory views are not to overlap each other; ``now`` is monotonic time in seconds.
+    One table serves all ports, whatever their keys: what one of them has heard, another one with
+    the same key refuses. Memory views are not to overlap each other; ``now`` is monotonic time in
+    seconds.
     """
 
     def __init__(
         self,
-        keys: KeyTable,
         timestamps: Timestamps,
         entropy: Entropy,
         max_sessions: int = MAX_SESSIONS,
     ) -> None:
-        self.keys = keys
         self._timestamps = timestamps
         self._entropy = entropy
         self._max_sessions = max_sessions
@@ -235,14 +238,14 @@ class SessionTable:
         return len(self._sessions)
 
     def open(
-        self, packet: memoryview, out: memoryview, now: float
+        self, keys: KeyTable, packet: memoryview, out: memoryview, now: float
     ) -> tuple[ServerSession, Endpoint, memoryview]:
-        """Whose ``packet`` is, where it goes, and its data, a part of ``out``.
+        """Whose ``packet`` is among ``keys``, where it goes, and its data, a part of ``out``.
 
         The client's address may be replaced by where the packet came from once this returns, and
         not before. Raises ``RemoteProtocolError`` for a packet that is to be dropped.
         """
-        keys, psk = self.keys, self.keys.psk
+        psk = keys.psk
         header = open_header(psk, keys.header_size, packet, out)
         user = keys.packet_user(header, packet[HEADER_SIZE : HEADER_SIZE + keys.header_size])
         session_id = header[:SESSION_ID_SIZE]
