@@ -1,7 +1,8 @@
 """What every test run has in common: the tree on the path, hypothesis profiles, strict skips."""
 
 import os
-from collections.abc import Generator
+import tempfile
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import hypothesis
@@ -10,6 +11,16 @@ import pytest
 # Tests start the commands as their users do, in another interpreter: that one must find this
 # tree too, and not a version that happens to be installed.
 os.environ["PYTHONPATH"] = str(Path(__file__).parents[1] / "src")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def no_state_outside() -> Iterator[None]:
+    """What the commands keep between two starts goes where no other program looks for it."""
+    with tempfile.TemporaryDirectory() as directory, pytest.MonkeyPatch.context() as patch:
+        patch.delenv("STATE_DIRECTORY", raising=False)
+        patch.setenv("XDG_STATE_HOME", directory)
+        yield
+
 
 # No deadline and no complaint about slowness: how fast a machine is decides no test.
 hypothesis.settings.register_profile(

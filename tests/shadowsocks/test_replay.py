@@ -420,3 +420,19 @@ def test_a_killed_process_leaves_a_working_store(seed: int, lock: FileLock) -> N
         assert store.add(salt)
         last.append(salt)
         assert not store.add(last[0])
+
+
+def test_added_counts_through_generations() -> None:
+    store = store_of(1000)
+    for number, salt in enumerate(salts(0, 10_000)):
+        assert store.added == number
+        assert store.add(salt)
+
+
+def test_a_state_that_cannot_be_is_refused() -> None:
+    buffer = bytearray(ReplayStore.required_size(1000))
+    store_of(1000, buffer)
+    # The state is the second word.
+    memoryview(buffer).cast("Q")[1] = 2000
+    with pytest.raises(LocalProtocolError, match="more salts than it can hold"):
+        store_of(1000, buffer)

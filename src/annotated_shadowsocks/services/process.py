@@ -57,7 +57,7 @@ _GC_THRESHOLD = 50_000
 LOOP_VARIABLE = "ANNOTATED_SHADOWSOCKS_LOOP"
 
 #: What takes effect when a process starts, and not at a reload.
-_FIXED = ("workers", "nofile", "log")
+_FIXED = ("workers", "nofile", "log", "state_directory")
 
 _log = logging.getLogger(__name__)
 
@@ -97,6 +97,7 @@ class Process:
 
     async def _serve(self) -> None:
         loop = asyncio.get_running_loop()
+        keeping = loop.create_task(self._salts.keep()) if self._worker == 0 else None
         self._assembly = Assembly(loop, entropy, self._salts, self._worker)
         try:
             self._assembly.apply(self._config, self._bindings)
@@ -109,6 +110,8 @@ class Process:
         finally:
             signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
             self._assembly.close()
+            if keeping is not None:
+                keeping.cancel()
 
     def _listen_to_signals(self, loop: asyncio.AbstractEventLoop) -> None:
         loop.add_signal_handler(signal.SIGTERM, self._terminate, signal.SIGTERM)

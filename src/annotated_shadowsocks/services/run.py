@@ -1,5 +1,6 @@
 """``run_server`` and ``run_local``: a configuration, served until a signal ends it."""
 
+import os
 import signal
 from collections.abc import Callable
 
@@ -9,7 +10,7 @@ from ..resolver.resolver import Resolver
 from ..system import entropy, raise_descriptor_limit
 from .bindings import Bindings
 from .process import SIGNALS, Process, loop_factory
-from .salts import SharedSalts
+from .salts import SharedSalts, kept_salts, state_directory
 from .supervisor import Supervisor
 
 __all__ = ["run_local", "run_server"]
@@ -36,7 +37,7 @@ def _run(config: Config, reload: Callable[[], Config]) -> int:
     signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
     bindings = Bindings(config.workers)
     bindings.open(config)
-    salts = SharedSalts(entropy, shared=config.workers > 1)
+    salts = _salts(config)
     try:
         if config.workers == 1:
             return Process(config, bindings, salts, reload=reload).run()
@@ -44,6 +45,16 @@ def _run(config: Config, reload: Callable[[], Config]) -> int:
         return Supervisor(config, bindings, salts, reload).run()
     finally:
         bindings.close()
+        salts.close()
+
+
+def _salts(config: Config) -> SharedSalts:
+    shared = config.workers > 1
+    # What is recorded of a client's traffic and played back concerns servers. A client needs its
+    # memory against its own server's echo, and the file only where somebody wants it.
+    if config.locals and config.state_directory is None:
+        return SharedSalts(entropy, shared)
+    return kept_salts(entropy, shared, state_directory(config.state_directory, os.environ))
 
 
 def _raise_limit(config: Config) -> None:

@@ -139,6 +139,12 @@ class ReplayStore:
                 return True
             return generation > 0 and count < self._capacity and older[_find(older, tag)] != 0
 
+    @property
+    def added(self) -> int:
+        """How many salts were remembered since the buffer was empty."""
+        generation, count = divmod(self._header[_STATE], _GENERATION)
+        return generation * self._limit + count
+
     def _position(self) -> tuple[int, int]:
         """The current generation and how many salts it holds."""
         generation, count = divmod(self._header[_STATE], _GENERATION)
@@ -163,6 +169,8 @@ class ReplayStore:
             self._header[_IDENTITY] = identity
         elif found != identity:
             raise LocalProtocolError("this replay store has another hash key or capacity")
+        if self._header[_STATE] % _GENERATION > self._limit:
+            raise LocalProtocolError("this replay store counts more salts than it can hold")
 
 
 def _pages(capacity: int) -> int:
