@@ -107,7 +107,8 @@ class PacketOption:
     """One TCP option: its kind as packetdrill writes it, and what follows.
 
     ``mss (1460,)``, ``wscale (7,)``, ``sackOK ()``, ``nop ()``, ``eol ()``,
-    ``sack (1, 1001, ...)``, ``TS (val, ecr)``; ``FO``, ``FOEXP`` and ``md5`` have a ``word``, which may be empty.
+    ``sack (1, 1001, ...)``, ``TS (val, ecr)``; ``FO``, ``FOEXP`` and ``md5`` have
+    a ``word``, which may be empty.
     """
 
     kind: str
@@ -339,7 +340,7 @@ class WireRule:
 
 @dataclass(frozen=True, slots=True)
 class Comment:
-    """``// text`` on a line of its own or at the end of one."""
+    """``// text`` on a line of its own."""
 
     text: str
 
@@ -367,10 +368,11 @@ Body: TypeAlias = (
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """A body at a time."""
+    """A body at a time; ``remark`` is a comment at the end of its line."""
 
     body: Body
     time: Time = AT_ONCE
+    remark: str = ""
     place: Place = field(default=Place(), compare=False)
 
 
