@@ -1,0 +1,48 @@
+"""pproxy, a proxy in Python: AEAD by TCP alone, and ciphers that no other peer has left."""
+
+from pathlib import Path
+
+from annotated_shadowsocks.endpoint import Endpoint
+
+from .methods import AES_GCM, sized
+from .model import Launch, Link, Peer, Side
+from .recipes import PythonPackage
+
+__all__ = ["PPROXY"]
+
+_STREAM = {
+    *("rc4", "rc4-md5", "table", "chacha20", "chacha20-ietf"),
+    *("bf-cfb", "cast5-cfb", "des-cfb", "idea-cfb", "seed-cfb"),
+}
+_METHODS = (
+    AES_GCM
+    | {"chacha20-ietf-poly1305"}
+    | sized("aes", "cfb", "cfb8", "ctr", "ofb")
+    | sized("camellia", "cfb", "ofb")
+    | _STREAM
+)
+
+
+def _uri(link: Link) -> str:
+    return f"ss://{link.method}:{link.password}@{link.server}"
+
+
+def _server(at: Endpoint, link: Link, file: Path) -> Launch:
+    # Its datagrams know no AEAD, and their replies go through a table of thirty clients.
+    return Launch(["pproxy", "-l", _uri(link)], transports=("tcp",))
+
+
+def _client(at: Endpoint, link: Link, file: Path) -> Launch:
+    # Its SOCKS has no UDP ASSOCIATE.
+    return Launch(["pproxy", "-l", f"socks5://{at}", "-r", _uri(link)], transports=("tcp",))
+
+
+PPROXY = Peer(
+    name="pproxy",
+    version="2.7.9",
+    recipe=PythonPackage("pproxy"),
+    programs=("pproxy",),
+    client=Side(_client, _METHODS, frozenset()),
+    server=Side(_server, _METHODS, frozenset()),
+    resolves=False,
+)

@@ -1,0 +1,79 @@
+"""shadowsocks-go, by database64128: AEAD-2022 with AES, and SIP023 users."""
+
+import json
+from pathlib import Path
+
+from annotated_shadowsocks.endpoint import Endpoint
+
+from .methods import AES_2022
+from .model import Launch, Link, Peer, Side
+from .recipes import GoModule
+
+__all__ = ["SHADOWSOCKS_GO"]
+
+_METHODS = AES_2022 | {"none", "plain"}
+
+#: The path of loopback can carry more; the peer refuses datagrams that would not fit.
+_MTU = 65535
+
+
+def _run(file: Path, *parts: dict[str, object], files: dict[Path, str]) -> Launch:
+    server, client, *more = parts
+    document: dict[str, object] = {"servers": [server], "clients": [client]}
+    for part in more:
+        document |= part
+    command = ["shadowsocks-go", "-confPath", str(file)]
+    return Launch(command, {file: json.dumps(document), **files})
+
+
+def _listeners(at: Endpoint, protocol: str) -> dict[str, object]:
+    return {
+        "name": "in",
+        "protocol": protocol,
+        "tcpListeners": [{"network": "tcp", "address": str(at)}],
+        "udpListeners": [{"network": "udp", "address": str(at)}],
+        "mtu": _MTU,
+    }
+
+
+def _server(at: Endpoint, link: Link, file: Path) -> Launch:
+    server = _listeners(at, link.method) | {"psk": link.password}
+    files = {}
+    if link.users:
+        store = file.with_suffix(".users.json")
+        files[store] = json.dumps(dict(link.users))
+        server["uPSKStorePath"] = str(store)
+    client = {"name": "out", "protocol": "direct", "enableTCP": True, "enableUDP": True}
+    names = {
+        "name": "names",
+        "addrPort": str(link.name_server),
+        "tcpClientName": "out",
+        "udpClientName": "out",
+    }
+    more: dict[str, object] = {"dns": [names]} if link.name_server else {}
+    return _run(file, server, client | {"mtu": _MTU}, more, files=files)
+
+
+def _client(at: Endpoint, link: Link, file: Path) -> Launch:
+    *servers, own = link.client_password.split(":")
+    client: dict[str, object] = {
+        "name": "out",
+        "protocol": link.method,
+        "endpoint": str(link.server),
+        "enableTCP": True,
+        "enableUDP": True,
+        "mtu": _MTU,
+        "psk": own,
+        "iPSKs": servers,
+    }
+    return _run(file, _listeners(at, "socks5"), client, files={})
+
+
+SHADOWSOCKS_GO = Peer(
+    name="shadowsocks-go",
+    version="1.14.0",
+    recipe=GoModule("shadowsocks-go", "github.com/database64128/shadowsocks-go/cmd/shadowsocks-go"),
+    programs=("shadowsocks-go",),
+    client=Side(_client, _METHODS, _METHODS),
+    server=Side(_server, _METHODS, _METHODS),
+)
