@@ -296,6 +296,18 @@ def test_a_client_that_is_gone_already(made: Fixture) -> None:
     assert taking.count == 2
 
 
+def test_the_high_water_is_the_deepest_of_all_wake_ups(made: Fixture) -> None:
+    taking = made.listen()
+    for count in (3, 1):
+        made.connect(count)
+        made.loop.settle()
+        assert taking.high_water == 3
+    # More than one wake-up takes: what is left in the queue counts too.
+    made.connect(100)
+    made.loop.settle()
+    assert (taking.count, taking.high_water) == (104, 100)
+
+
 def test_names_its_place_and_its_queue(made: Fixture) -> None:
     taking = made.listen()
     made.connect(2)

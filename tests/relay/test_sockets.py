@@ -12,6 +12,7 @@ from annotated_shadowsocks.relay.sockets import (
     SocketOptions,
     accept_queue,
     connecting,
+    fast_open_limit,
     open_stream_listeners,
     open_udp,
     reset_on_close,
@@ -25,6 +26,7 @@ from annotated_shadowsocks.testing.loopback import (
     pair,
     read_to_end,
 )
+from annotated_shadowsocks.testing.queues import until
 
 ANY_PORT = Endpoint("127.0.0.1", 0)
 OPTIONS = SocketOptions()
@@ -137,6 +139,47 @@ def test_fast_open_of_a_socket_that_will_connect(
     assert option(opened[0], socket.IPPROTO_TCP, socket.TCP_NODELAY) == 1
 
 
+def test_fast_open_tells_how_long_its_queue_is(opened: list[socket.socket]) -> None:
+    opened += open_stream_listeners(ANY_PORT, 7, OPTIONS)
+    opened += open_stream_listeners(ANY_PORT, 7, SocketOptions(fast_open=True))
+    assert list(map(fast_open_limit, opened)) == [0, 7]
+
+
+def test_a_silent_connection_is_kept_out_of_the_queue(opened: list[socket.socket]) -> None:
+    opened += open_stream_listeners(ANY_PORT, 7, SocketOptions(defer_accept=60))
+    (sock,) = opened
+    with socket.create_connection(sock.getsockname()) as client:
+        assert accept_queue(sock) == (0, 7)
+        client.send(b"x")
+        until(lambda: accept_queue(sock) == (1, 7))
+    # What listens already may be told otherwise.
+    SocketOptions().apply_listening(sock, 7)
+    assert sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_DEFER_ACCEPT) == 0
+
+
+def test_listeners_share_an_address_only_where_asked_to(opened: list[socket.socket]) -> None:
+    opened += open_stream_listeners(ANY_PORT, 7, OPTIONS, share=True)
+    at = place(opened[0])
+    opened += open_stream_listeners(at, 7, OPTIONS, share=True)
+    assert list(map(place, opened)) == [at, at]
+    with pytest.raises(ListenError, match="another program listens there"):
+        open_stream_listeners(at, 7, OPTIONS)
+
+
+def test_a_socket_that_was_left_to_us_is_taken(opened: list[socket.socket]) -> None:
+    opened += open_stream_listeners(ANY_PORT, 3, OPTIONS)
+    (left,) = opened
+    at = place(left)
+
+    def adopt(family: int, kind: int, address: tuple[str, int]) -> socket.socket | None:
+        assert (family, kind, address) == (socket.AF_INET, socket.SOCK_STREAM, at)
+        return left
+
+    assert open_stream_listeners(at, 9, OPTIONS, adopt=adopt) == [left]
+    # It listens as this configuration says, and not as whoever left it.
+    assert accept_queue(left) == (0, 9)
+
+
 def test_binds_again_while_old_connections_wait(opened: list[socket.socket]) -> None:
     (first,) = open_stream_listeners(ANY_PORT, 5, OPTIONS)
     client = socket.create_connection(place(first))
@@ -231,7 +274,7 @@ def test_no_permission(opened: list[socket.socket], monkeypatch: pytest.MonkeyPa
     def forbidden(*_: object) -> None:
         raise PermissionError(errno.EACCES, "Permission denied")
 
-    monkeypatch.setattr(sockets, "_bind", forbidden)
+    monkeypatch.setattr(sockets, "_bound", forbidden)
     with pytest.raises(ListenError, match="ports below 1024 need root or CAP_NET_BIND_SERVICE"):
         open_stream_listeners(Endpoint("127.0.0.1", 443), 5, OPTIONS)
 
@@ -242,7 +285,7 @@ def test_any_other_error_is_told_in_the_kernels_words(
     def failing(*_: object) -> None:
         raise OSError(errno.ENOBUFS, "No buffer space available")
 
-    monkeypatch.setattr(sockets, "_bind", failing)
+    monkeypatch.setattr(sockets, "_bound", failing)
     with pytest.raises(ListenError) as caught:
         open_udp(ANY_PORT)
     assert str(caught.value) == "cannot listen on 127.0.0.1:0 (UDP): No buffer space available"

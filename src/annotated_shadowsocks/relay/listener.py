@@ -59,6 +59,8 @@ class Listener:
         #: Connections accepted; pauses for want of descriptors or memory.
         self.count = 0
         self.pauses = 0
+        #: The deepest that the accept queue was seen: what one wake-up took, and what it left.
+        self.high_water = 0
         self._poller = poller
         self._loop = loop
         self._accepted = accepted
@@ -76,10 +78,11 @@ class Listener:
     def ready(self, events: int) -> None:
         """See ``Watcher.ready``."""
         accept = self.sock.accept
-        for _ in range(_BATCH):
+        for taken in range(_BATCH):
             try:
                 sock, address = accept()
             except BlockingIOError:
+                self.high_water = max(self.high_water, taken)
                 return
             except OSError as error:
                 if error.errno in _PASSING:
@@ -95,6 +98,9 @@ class Listener:
                 _log.error("internal error, connection abandoned: %r", error)
                 _log.debug("details", exc_info=error)
                 self._poller.close(sock)
+        # Only now is there more than was counted, so that only now it is worth a system call.
+        queue = accept_queue(self.sock)
+        self.high_water = max(self.high_water, _BATCH + (queue[0] if queue else 0))
 
     def abandon(self, error: Exception) -> None:
         """See ``Watcher.abandon``: a listener is not given up; it pauses like one out of memory."""

@@ -7,6 +7,7 @@ import socket
 import struct
 import sys
 import termios
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,9 +15,11 @@ from ..endpoint import Endpoint
 from ..errors import ListenError
 
 __all__ = [
+    "Adopt",
     "SocketOptions",
     "accept_queue",
     "connecting",
+    "fast_open_limit",
     "open_stream_listeners",
     "open_udp",
     "reset_on_close",
@@ -45,16 +48,22 @@ _MEMINFO = struct.Struct("12xI4xI12x")
 _TCP_FASTOPEN_CONNECT = 30
 
 
+#: A bound socket of a family, type and address that another process left us, None for none.
+Adopt = Callable[[int, int, tuple[str, int]], socket.socket | None]
+
+
 @dataclass(frozen=True, slots=True)
 class SocketOptions:
     """What a connection's socket is told.
 
     ``keep_alive`` is seconds of idleness, 0 for never; a minute later a dead peer is given up.
+    ``defer_accept`` is seconds for which a listener's queue is spared silent connections.
     """
 
     no_delay: bool = True
     keep_alive: int = 60
     fast_open: bool = False
+    defer_accept: int = 0
 
     def apply(self, sock: socket.socket) -> None:
         """Set the options; a listener's are inherited [linux tcp_create_openreq_child]."""
@@ -76,6 +85,8 @@ class SocketOptions:
             sock.setsockopt(
                 socket.IPPROTO_TCP, socket.TCP_FASTOPEN, backlog if self.fast_open else 0
             )
+        if hasattr(socket, "TCP_DEFER_ACCEPT"):
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_DEFER_ACCEPT, self.defer_accept)
 
     def apply_dialling(self, sock: socket.socket) -> None:
         """``apply`` to a socket that will connect.
@@ -98,21 +109,24 @@ def somaxconn() -> int:
 
 
 def open_stream_listeners(
-    endpoint: Endpoint, backlog: int | None, options: SocketOptions
+    endpoint: Endpoint,
+    backlog: int | None,
+    options: SocketOptions,
+    share: bool = False,
+    adopt: Adopt | None = None,
 ) -> list[socket.socket]:
     """Listening sockets for every address that ``endpoint``'s host stands for, all or none.
 
-    ``backlog`` is the argument of listen(2); None asks for as much as the kernel allows.
+    ``backlog`` is the argument of listen(2); None asks for as much as the kernel allows. With
+    ``share``, more may listen at the same address; ``adopt`` is asked before one is opened.
     """
     asked = somaxconn() if backlog is None else backlog
     opened: list[socket.socket] = []
     try:
         for family, address in _addresses(endpoint, socket.SOCK_STREAM):
-            sock = socket.socket(family, socket.SOCK_STREAM)
+            sock = adopt(family, socket.SOCK_STREAM, address) if adopt else None
+            sock = sock or _bound(family, socket.SOCK_STREAM, address, share)
             opened.append(sock)
-            # Lets a restart bind while old connections are in TIME_WAIT; two listeners still clash.
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            _bind(sock, family, address)
             options.apply_listening(sock, asked)
             sock.listen(asked)
             sock.setblocking(False)
@@ -123,16 +137,16 @@ def open_stream_listeners(
     return opened
 
 
-def open_udp(endpoint: Endpoint, share: bool = False) -> list[socket.socket]:
-    """Bound datagram sockets; with ``share``, more may be bound to the same address by us."""
+def open_udp(
+    endpoint: Endpoint, share: bool = False, adopt: Adopt | None = None
+) -> list[socket.socket]:
+    """Bound datagram sockets; see ``open_stream_listeners``."""
     opened: list[socket.socket] = []
     try:
         for family, address in _addresses(endpoint, socket.SOCK_DGRAM):
-            sock = socket.socket(family, socket.SOCK_DGRAM)
+            sock = adopt(family, socket.SOCK_DGRAM, address) if adopt else None
+            sock = sock or _bound(family, socket.SOCK_DGRAM, address, share)
             opened.append(sock)
-            if share:
-                sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-            _bind(sock, family, address)
             sock.setblocking(False)
     except OSError as error:
         for sock in opened:
@@ -153,6 +167,18 @@ def accept_queue(listener: socket.socket) -> tuple[int, int] | None:
     # [linux tcp_get_info] a listener reports its accept queue in these two fields
     depth, limit = _QUEUE_IN_TCP_INFO.unpack_from(info)
     return depth, limit
+
+
+def fast_open_limit(listener: socket.socket) -> int | None:
+    """How many connections may wait in a listener's Fast Open queue, 0 where it takes none.
+
+    Its depth is told by no call: those in it are sockets in SYN_RECV, see ``kernel.listeners``.
+    """
+    try:
+        # [linux do_tcp_getsockopt] reads back fastopenq.max_qlen, which somaxconn bounds
+        return listener.getsockopt(socket.IPPROTO_TCP, socket.TCP_FASTOPEN)
+    except (OSError, AttributeError):
+        return None
 
 
 def connecting(sock: socket.socket) -> bool:
@@ -202,11 +228,22 @@ def _addresses(endpoint: Endpoint, kind: int) -> list[tuple[int, tuple[str, int]
     return list(dict.fromkeys(pairs))
 
 
-def _bind(sock: socket.socket, family: int, address: tuple[str, int]) -> None:
-    if family == socket.AF_INET6:
-        # "::" means every address, IPv4's too; any other literal is only itself.
-        sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, int(address[0] != "::"))
-    sock.bind(address)
+def _bound(family: int, kind: int, address: tuple[str, int], share: bool) -> socket.socket:
+    sock = socket.socket(family, kind)
+    try:
+        if kind == socket.SOCK_STREAM:
+            # Lets a restart bind while old connections are in TIME_WAIT; two listeners still clash.
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if share:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        if family == socket.AF_INET6:
+            # "::" means every address, IPv4's too; any other literal is only itself.
+            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, int(address[0] != "::"))
+        sock.bind(address)
+    except BaseException:
+        sock.close()
+        raise
+    return sock
 
 
 def _refused(endpoint: Endpoint, transport: str, error: OSError) -> ListenError:

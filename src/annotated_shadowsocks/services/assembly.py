@@ -148,7 +148,7 @@ class Assembly:
             kind = "SOCKS5"
         service.name = f"{kind} on {endpoint}"
         if tcp:
-            service.listen(bindings.tcp[endpoint])
+            service.listen(bindings.listeners(endpoint, self._worker))
         if udp:
             service.relay_packets(bindings.udp[endpoint][self._worker], _packet_limits(config))
         asked = "auto" if config.backlog is None else config.backlog
