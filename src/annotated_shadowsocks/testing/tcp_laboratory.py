@@ -12,12 +12,13 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from ..endpoint import Endpoint
+from ..pictures.recorded_network import RecordedNetwork
+from ..pictures.trace import Party, Trace
 from ..tcp_model import segment as s
 from ..tcp_model.connection import Connection
 from ..tcp_model.effects import Effect, SendSegment
 from ..tcp_model.host import Host, SocketOption
 from ..tcp_model.instant import MILLISECOND, SECOND, Duration, Instant, seconds
-from ..tcp_model.network import Network
 from ..tcp_model.profiles import DEFAULT, find
 from ..tcp_model.segment import Flow, Option, Segment
 from ..tcp_model.seqnum import SeqNum, add, distance
@@ -44,7 +45,9 @@ class Laboratory:
     ) -> None:
         self.server = Host(find(profile), settings, secret=b"server")
         self.clients = Host(DEFAULT, client_settings, secret=b"clients")
-        self.network = Network({SERVER.host: self.server, CLIENT: self.clients}, self._carry)
+        hosts = {SERVER.host: self.server, CLIENT: self.clients}
+        parties = [Party("server", SERVER.host), Party("clients", CLIENT)]
+        self.network = RecordedNetwork(hosts, self._carry, parties)
         self.listener = self.server.bind(SERVER, reuse_port)
         for option, value in (options or {}).items():
             self.server.setsockopt(self.listener, option, value)
@@ -88,8 +91,7 @@ class Laboratory:
 
     def connect(self, syn_retries: int = 0) -> "Client":
         """A new client with a kernel."""
-        self._ports += 1
-        local = Endpoint(CLIENT, self._ports)
+        local = self._introduced(CLIENT)
         connection, effects = self.clients.connect(local, SERVER, self.now, syn_retries)
         client = Client(self, connection)
         client.did(effects)
@@ -97,8 +99,19 @@ class Laboratory:
 
     def peer(self, isn: SeqNum = 1_000_000, options: tuple[Option, ...] = ()) -> "Peer":
         """A new scripted peer."""
+        return Peer(self, self._introduced(_STRANGER), isn, options)
+
+    def _introduced(self, address: str) -> Endpoint:
+        """A new endpoint, with the next letter of the alphabet for a name."""
         self._ports += 1
-        return Peer(self, Endpoint(_STRANGER, self._ports), isn, options)
+        number = self._ports - 30_001
+        letter = chr(ord("A") + number % 26) + (str(number // 26) if number > 25 else "")
+        self.network.recorder.introduce(Party(letter, address, self._ports))
+        return Endpoint(address, self._ports)
+
+    def recorded(self, title: str = "") -> Trace:
+        """Everything that has happened, for a picture."""
+        return self.network.recorded(title, f"model {self.server.profile.name}")
 
     def counted(self) -> dict[str, int]:
         """The server's counters."""
