@@ -18,6 +18,7 @@ from collections.abc import Callable, Mapping
 from typing import NamedTuple, Protocol
 
 from ..endpoint import Endpoint
+from ..pictures.trace import Trace
 from ..scripts.statements import ClientCall, Outcome, View, WireRule
 from ..tcp_model.host import SocketOption
 from ..tcp_model.instant import Duration, Instant
@@ -159,3 +160,9 @@ class Stage(Protocol):
 
     def drops(self, fd: int) -> int:
         """``sk_drops`` of a listener."""
+
+    def note(self, text: str) -> None:
+        """Write a line of the script into the trace."""
+
+    def trace(self, title: str) -> Trace:
+        """Everything that has happened."""
