@@ -10,6 +10,8 @@
 ``stream_relay``  two sockets and two directions: the hot path
 ``packet_relay``  datagrams and their associations
 ``packet_outlet`` where datagrams leave towards their targets
+``packet_stream`` datagrams in a tunnelled stream
+``places``        how many there may be, and who has to go
 ``endings``       silence, refusal and reset
 
 A *watcher* owns one socket and is told when it is ready; a *leg* is one of a relay's two. Nobody

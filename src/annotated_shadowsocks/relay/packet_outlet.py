@@ -57,7 +57,7 @@ class PacketOutlet:
     """The sockets that speak for one client.
 
     ``received`` is told of each answer, whose data is valid until it returns; ``broken`` that this
-    outlet is of no more use.
+    outlet is of no more use. ``strict`` is that of ``outside`` until it is set.
     """
 
     __slots__ = (
@@ -69,6 +69,7 @@ class PacketOutlet:
         "_sockets",
         "_waiting",
         "closed",
+        "strict",
     )
 
     def __init__(
@@ -78,6 +79,7 @@ class PacketOutlet:
         broken: Callable[[], None],
     ) -> None:
         self.closed = False
+        self.strict = outside.strict
         self._outside = outside
         self._received = received
         self._broken = broken
@@ -127,7 +129,7 @@ class PacketOutlet:
                 # An ICMP error about a datagram that we sent: reported once, no reason to stop.
                 outside.drop(error)
                 continue
-            if outside.strict and _plain(source[0], source[1]) not in self._peers:
+            if self.strict and _plain(source[0], source[1]) not in self._peers:
                 outside.dropped["stranger"] += 1
                 continue
             self._received(Endpoint(*source[:2]), inbound[:count])

@@ -22,8 +22,8 @@ from typing import Generic, Protocol, TypeVar
 
 from ..endpoint import Endpoint
 from ..errors import PolicyRejected, RemoteProtocolError
-from .deadlines import DeadlineQueue
 from .packet_outlet import BATCH, Outside, PacketOutlet
+from .places import Places
 from .poller import READ
 
 __all__ = ["Address", "Association", "Outlet", "PacketFront", "PacketLimits", "PacketRelay"]
@@ -107,13 +107,16 @@ class PacketRelay(Generic[FlowT]):
         self.limits = limits or PacketLimits()
         #: Datagrams that went through to clients.
         self.to_clients = 0
-        self.idle: DeadlineQueue[Association[FlowT]] = DeadlineQueue(
-            loop, self.limits.timeout, Association.close
+        self.places: Places[Association[FlowT]] = Places(
+            loop,
+            self.limits.timeout,
+            self.limits.associations,
+            self.limits.per_owner,
+            Association.close,
         )
         self._failed = failed
         self._open_outlet = open_outlet or self._own_sockets
         self._associations: dict[FlowT, Association[FlowT]] = {}
-        self._owners: dict[Hashable, dict[FlowT, Association[FlowT]]] = {}
         for sock in sockets:
             outside.poller.watch(sock, READ, _Front(self, sock))
 
@@ -175,7 +178,7 @@ class PacketRelay(Generic[FlowT]):
         # would lead the answers there.
         association.sock = sock
         association.client = client
-        self.idle.add(association)
+        self.places.touch(association)
         association.outlet.send(target, data)
 
     def refuse(self, error: RemoteProtocolError, client: Address) -> None:
@@ -186,47 +189,28 @@ class PacketRelay(Generic[FlowT]):
 
     def forget_owner(self, owner: Hashable) -> None:
         """End all associations of an owner."""
-        for association in list(self._owners.get(owner, {}).values()):
-            association.close()
+        self.places.end(owner)
 
     def close(self) -> None:
         """End all associations and stop receiving; the sockets stay open for whoever owns them."""
         for sock in self.sockets:
             self.outside.poller.forget(sock)
-        for association in list(self._associations.values()):
-            association.close()
-        self.idle.clear()
+        self.places.clear()
 
     def gone(self, association: "Association[FlowT]") -> bool:
         """Forget ``association``; False where it was forgotten before."""
-        if self._associations.get(association.flow) is not association:
+        if not self.places.leave(association):
             return False
         del self._associations[association.flow]
-        siblings = self._owners[association.owner]
-        del siblings[association.flow]
-        if not siblings:
-            del self._owners[association.owner]
-        self.idle.discard(association)
         self.front.closed(association.flow)
         return True
 
     def _associate(self, flow: FlowT, client: Address) -> "Association[FlowT]":
-        owner = self.front.owner(flow, client)
-        self._make_room(owner)
-        association = Association(self, flow, owner)
+        association = Association(self, flow)
         association.outlet = self._open_outlet(association)
+        self.places.take(association, self.front.owner(flow, client))
         self._associations[flow] = association
-        self._owners.setdefault(owner, {})[flow] = association
         return association
-
-    def _make_room(self, owner: Hashable) -> None:
-        """Evict the most idle for a newcomer: of its own owner where it has any, else of all."""
-        siblings = self._owners.get(owner, {})
-        full = len(self._associations) >= self.limits.associations
-        if len(siblings) >= self.limits.per_owner or (full and siblings):
-            min(siblings.values(), key=self.idle.due).close()
-        elif full:
-            self.idle.oldest().close()
 
     def _own_sockets(self, association: "Association[FlowT]") -> Outlet:
         return PacketOutlet(self.outside, association.answer, association.close)
@@ -252,16 +236,15 @@ class _Front:
 class Association(Generic[FlowT]):
     """One flow, where its client was heard last, and the outlet that speaks for it."""
 
-    __slots__ = ("_relay", "client", "flow", "outlet", "owner", "sock")
+    __slots__ = ("_relay", "client", "flow", "outlet", "sock")
 
     outlet: Outlet
     #: Where the last good datagram came from, and the socket that it came to.
     client: Address
     sock: socket.socket
 
-    def __init__(self, relay: PacketRelay[FlowT], flow: FlowT, owner: Hashable) -> None:
+    def __init__(self, relay: PacketRelay[FlowT], flow: FlowT) -> None:
         self.flow = flow
-        self.owner = owner
         self._relay = relay
 
     def answer(self, source: Endpoint, data: memoryview) -> None:
@@ -271,7 +254,7 @@ class Association(Generic[FlowT]):
         try:
             sealed = relay.front.outward(self.flow, source, data, out)
             # Only now: junk from anywhere would keep an association alive for ever.
-            relay.idle.add(self)
+            relay.places.touch(self)
             self.sock.sendto(sealed, self.client)
             relay.to_clients += 1
         except (RemoteProtocolError, OSError) as error:
