@@ -8,7 +8,7 @@ import pytest
 from annotated_shadowsocks.errors import ObserveError
 from annotated_shadowsocks.kernel import proc_tcp
 from annotated_shadowsocks.kernel.listeners import requests
-from annotated_shadowsocks.kernel.proc_tcp import half_open_by_inode
+from annotated_shadowsocks.kernel.proc_tcp import ListeningRow, half_open_by_inode, listening_row
 from annotated_shadowsocks.kernel.sock_diag import SockDiag
 from annotated_shadowsocks.testing.queues import StalledListener, until
 
@@ -132,3 +132,24 @@ def test_a_file_that_cannot_be_read(files: Path) -> None:
     (files / "tcp").mkdir()
     with pytest.raises(ObserveError, match="Is a directory"):
         half_open_by_inode()
+
+
+# --- one row ---
+
+
+def test_the_row_of_one_listener() -> None:
+    with StalledListener(deferred=True) as stalled, StalledListener() as other:
+        other.fill(1)
+        stalled.connect(2)
+        assert listening_row(stalled.inode) == ListeningRow(0, 0, 2)
+        assert listening_row(other.inode) == ListeningRow(1, 0, 0)
+        with pytest.raises(ObserveError, match="no listener has the inode 1"):
+            listening_row(1)
+
+
+def test_a_row_that_is_broken_or_not_there(files: Path) -> None:
+    with pytest.raises(ObserveError, match="No such file"):
+        listening_row(7)
+    (files / "tcp").write_text(HEAD + row(inode=7).replace("00000000:00000000", "x"), "ascii")
+    with pytest.raises(ObserveError, match="malformed"):
+        listening_row(7)

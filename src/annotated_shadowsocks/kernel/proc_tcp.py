@@ -18,12 +18,13 @@ we stop at the first row that is a connection; a list of the requests costs a wa
 
 import os
 from collections.abc import Collection, Iterator
+from typing import NamedTuple
 
 from ..errors import ObserveError
 from ..wire.inet_diag import AF_INET, AF_INET6
 from .procfs import SELF_NET
 
-__all__ = ["half_open_by_inode"]
+__all__ = ["ListeningRow", "half_open_by_inode", "listening_row"]
 
 _FILES = {AF_INET: "tcp", AF_INET6: "tcp6"}
 
@@ -34,6 +35,29 @@ _ROW = 150
 # sl local_address rem_address st tx_queue:rx_queue tr:tm->when retrnsmt uid timeout inode ref …
 _STATE, _QUEUES, _INODE, _REFERENCES = 3, 4, 9, 10
 _LISTEN = b"0A"
+
+
+class ListeningRow(NamedTuple):
+    """What a listener's row says; where one would look for the limit, ``tx_queue``, it has 0."""
+
+    rx_queue: int
+    tx_queue: int
+    half_open: int
+
+
+def listening_row(inode: int, family: int = AF_INET) -> ListeningRow:
+    """The row of one listener, by its inode. Raises ``ObserveError``, also where there is none."""
+    path = f"{SELF_NET}/{_FILES[family]}"
+    try:
+        for row in _listening_rows(path):
+            if int(row[_INODE]) == inode:
+                tx_queue, _, rx_queue = row[_QUEUES].partition(b":")
+                return ListeningRow(int(rx_queue, 16), int(tx_queue, 16), _half_open(row)[1])
+    except OSError as error:
+        raise ObserveError(path, error.strerror or str(error), error.errno) from error
+    except (ValueError, IndexError) as error:
+        raise ObserveError(path, f"a row is malformed: {error}") from error
+    raise ObserveError(path, f"no listener has the inode {inode}")
 
 
 def half_open_by_inode(families: Collection[int] = tuple(_FILES)) -> dict[int, int]:

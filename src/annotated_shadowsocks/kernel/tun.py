@@ -3,8 +3,8 @@
 Each read is one IP packet, and so is each write. The device lives as long as its descriptor; it is
 never made persistent, so that it goes with the process.
 
-An address is set as [man netdevice(7)] has it, which is old, short and enough: one address of each family and the
-route to its network, which leads to us. Netlink would do the same in three times the code.
+An address is set as [man netdevice(7)] has it, which is old, short and enough: one address of each
+family and the route to its network, which leads to us. Netlink would take three times the code.
 """
 
 import errno
