@@ -20,7 +20,7 @@ UV := $(firstword $(wildcard $(BIN)/uv) uv)
 # A command that starts another Python must find the tree in it too.
 export PYTHONPATH := $(CURDIR)/src
 
-.PHONY: help demo test check docs interop bench lock clean
+.PHONY: help demo test check docs interop fuzz bench lock clean
 
 help:  ## List the commands
 	@sed -n 's/^\([a-z]*\):.*##/\1/p' $(MAKEFILE_LIST) | awk '{ c = $$1; $$1 = ""; printf "make %-8s%s\n", c, $$0 }'
@@ -43,13 +43,19 @@ docs: $(VENV)/develop.stamp  ## Build the book in docs/_build/html and run what 
 	$(SPHINX) --fresh-env -q -b html docs docs/_build/html
 	$(SPHINX) -q -b doctest docs docs/_build/doctest
 
-interop: $(VENV)/test.stamp  ## Tests against real peers, and against the kernel where we are root
+interop: $(VENV)/test.stamp peers  ## Tests against real peers, and against the kernel where we are root
 	@$(PYTEST) -m "interop or root" $(ARGS)
+
+peers: $(VENV)/test.stamp  ## Install the other programs that we are tested against, each once; NAMES="sing-box"
+	@$(BIN)/python -m peers $(NAMES)
+
+fuzz: $(VENV)/fuzz.stamp  ## Give every parser what libFuzzer can think of; SECONDS=30 each, ARGS="TARGET"
+	@$(BIN)/python -m fuzz --seconds $(or $(SECONDS),30) $(ARGS)
 
 bench: $(VENV)/test.stamp  ## Measure side by side with the peers that are installed; NAME=replay_store
 	@$(BIN)/python -m bench$(if $(NAME),.$(NAME)) $(ARGS)
 
-# The three files agree with each other because the largest constrains the rest. They name no
+# The files agree with each other because the largest constrains the rest. They name no
 # index: whoever installs from them decides where from, and the hashes decide what.
 LOCK = $(UV) pip compile --universal --python-version 3.11 --generate-hashes --no-annotate \
 	--no-emit-index-url --custom-compile-command "make lock" --quiet $(if $(UPGRADE),--upgrade)
@@ -57,6 +63,7 @@ LOCK = $(UV) pip compile --universal --python-version 3.11 --generate-hashes --n
 lock:  ## Resolve requirements/*.txt anew (needs uv); UPGRADE=1 takes the newest versions
 	$(LOCK) --group test --group check --group docs pyproject.toml -o requirements/develop.txt
 	$(LOCK) -c requirements/develop.txt --group test pyproject.toml -o requirements/test.txt
+	$(LOCK) -c requirements/develop.txt --group test --group fuzz pyproject.toml -o requirements/fuzz.txt
 	$(LOCK) -c requirements/develop.txt pyproject.toml -o requirements/run.txt
 
 clean:  ## Remove environments, caches and built files

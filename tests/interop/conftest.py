@@ -7,6 +7,10 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 
 import pytest
+from peers import cache
+from peers.catalogue import PEERS
+from peers.model import PeerError
+from peers.table import Cell, table
 
 from annotated_shadowsocks.testing.hops import Hop, Hops
 from annotated_shadowsocks.testing.loops import LOOPS
@@ -26,7 +30,9 @@ def programs() -> None:
     try:
         for name in NEEDED:
             find_program(name)
-    except ProgramError as error:
+        for peer in PEERS.values():
+            cache.find(peer, peer.programs[0])
+    except (ProgramError, PeerError) as error:
         pytest.fail(str(error), pytrace=False)
 
 
@@ -107,6 +113,8 @@ def nothing_bad_in_our_logs(hops_by_loop: dict[str, Hops]) -> Iterator[None]:
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Print what tests have recorded: cells of the matrix, and lines about big transfers."""
     cells: dict[tuple[str, str, str], str] = {}
+    peers: list[Cell] = []
+    others: list[str] = []
     transfers: list[str] = []
     for outcome in ("passed", "failed"):
         for report in terminalreporter.getreports(outcome):
@@ -116,13 +124,27 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
                     cells[method, path, column] = text if report.passed else "FAIL"
                 elif name == "transfer":
                     transfers.append(value)
-    for title, lines in (("matrix", _matrix(cells)), ("big transfers", transfers)):
+                elif name == "peer":
+                    peers.append(value)
+                elif name == "with a peer":
+                    others.append(f"{'ok' if report.passed else 'FAIL':6}{value}")
+    sections = {
+        "matrix": _matrix(cells),
+        "big transfers": transfers,
+        **{f"peers, {way}": lines for way, lines in table(peers).items()},
+        "peers, and what only some of them have": others,
+    }
+    for title, lines in sections.items():
         if lines:
             terminalreporter.section(f"interop, {title}")
-            peers = (" ".join(program_version(name).split()[:2]) for name in ("ss-server", "curl"))
-            terminalreporter.write_line(", ".join(peers))
-            for line in lines:
+            for line in [_versions(title), *lines]:
                 terminalreporter.write_line(line)
+
+
+def _versions(title: str) -> str:
+    if "peers" in title:
+        return ", ".join(f"{peer.name} {peer.version}" for peer in PEERS.values())
+    return ", ".join(" ".join(program_version(p).split()[:2]) for p in ("ss-server", "curl"))
 
 
 COLUMNS = ("TCP v4", "TCP v6", "TCP name", "UDP v4", "UDP v6", "UDP name", "biggest datagram")

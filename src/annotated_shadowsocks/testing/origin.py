@@ -1,7 +1,8 @@
 """Where tunnels lead in tests: HTTP, an echo of datagrams, and any protocol that a test brings.
 
-Everything listens on 127.0.0.1 and on ::1, by the same port number. Bodies are random octets that
-exist nowhere as a whole: whoever makes them and whoever takes them both keep a digest.
+Everything listens on 127.0.0.1 and on ::1, or on the hosts that are named, by one port number.
+Bodies are random octets that exist nowhere as a whole: whoever makes them and whoever takes them
+both keep a digest.
 
 =====================  ===========================================================================
 request                response
@@ -55,7 +56,8 @@ def random_octets(size: int) -> Iterator[bytes]:
 class Origin:
     """Serves as long as its block does."""
 
-    def __init__(self) -> None:
+    def __init__(self, *hosts: str) -> None:
+        self._hosts = [(_family(host), host) for host in hosts or ("127.0.0.1", "::1")]
         #: HTTP listens here by TCP, and the echo by UDP.
         self.port = free_port()
         #: What was raised while serving; a peer that goes away raises nothing.
@@ -65,7 +67,7 @@ class Origin:
         self._digests: dict[str, Future[str]] = {}
 
     def __enter__(self) -> "Origin":
-        for family, host in ((socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1")):
+        for family, host in self._hosts:
             self._listen(family, host, self.port, self._http)
             sock = self._stack.enter_context(socket.socket(family, socket.SOCK_DGRAM))
             sock.bind((host, self.port))
@@ -87,7 +89,7 @@ class Origin:
     def serve(self, handler: Handler) -> int:
         """Serve ``handler`` too; returns the port."""
         port = free_port()
-        for family, host in ((socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1")):
+        for family, host in self._hosts:
             self._listen(family, host, port, handler)
         return port
 
@@ -110,6 +112,10 @@ class Origin:
 
     def _future(self, path: str) -> Future[str]:
         return self._digests.setdefault(path, Future())
+
+
+def _family(host: str) -> int:
+    return socket.AF_INET6 if ":" in host else socket.AF_INET
 
 
 class _Server(socketserver.ThreadingTCPServer):

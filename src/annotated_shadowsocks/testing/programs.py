@@ -185,7 +185,8 @@ def listening(pid: int) -> set[Socket]:
     found = set()
     for transport, state in _WAITING_STATE.items():
         for table in (transport, f"{transport}6"):
-            for row in _rows(Path("/proc/net", table)):
+            # Of its network namespace, which need not be ours.
+            for row in _rows(Path(f"/proc/{pid}/net", table)):
                 if row[3] == state and f"socket:[{row[9]}]" in own:
                     found.add((transport, int(row[1].rpartition(":")[2], 16)))
     return found
@@ -194,7 +195,7 @@ def listening(pid: int) -> set[Socket]:
 def _rows(table: Path) -> list[list[str]]:
     try:
         return [line.split() for line in table.read_text().splitlines()[1:]]
-    except FileNotFoundError:  # a host without IPv6
+    except OSError:  # a host without IPv6, or a process that has ended meanwhile
         return []
 
 

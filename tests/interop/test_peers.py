@@ -1,0 +1,163 @@
+"""Each method, between ours and each peer that has it, in both directions, by TCP and by UDP.
+
+The rows are what we serve and the peers' descriptions say that they have: whoever teaches us a
+method adds rows here. outline-ss-server, which refuses private targets, has tests of its own.
+"""
+
+import os
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from peers import ours
+from peers.catalogue import PEERS
+from peers.model import Link
+from peers.stage import Stage, free_endpoint, new_key
+
+from annotated_shadowsocks.crypto.methods import TABLE
+from annotated_shadowsocks.endpoint import Endpoint
+from annotated_shadowsocks.testing.curl import download, upload
+from annotated_shadowsocks.testing.hops import Hop, Tunnel
+from annotated_shadowsocks.testing.name_server import NameServer
+from annotated_shadowsocks.testing.origin import Origin, random_octets
+from annotated_shadowsocks.testing.programs import ProgramError
+
+pytestmark = pytest.mark.interop
+
+#: More than a chunk of any generation, and than what is read at once.
+SIZE = 300_001
+DATAGRAMS = (1, 512, 1400)
+
+#: Asked of a server that is not ours, and of ours.
+TO_PEER, TO_OURS = "ours -> peer", "peer -> ours"
+
+Record = Callable[[str, object], None]
+Check = Callable[[Tunnel, Endpoint, Origin], None]
+
+#: What would be in our log if something happened that must not.
+BAD_NEWS = ("internal error", "Traceback", "Exception ignored", "never retrieved")
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One cell of the table."""
+
+    method: str
+    direction: str
+    peer: str
+
+    def __str__(self) -> str:
+        ends = ["ours", self.peer]
+        return f"{self.method}: " + "->".join(ends if self.direction == TO_PEER else ends[::-1])
+
+    def checks(self) -> Iterator[tuple[str, "Check"]]:
+        """What to try, by transport."""
+        yield "TCP", by_tcp
+        peer = PEERS[self.peer]
+        side = peer.server if self.direction == TO_PEER else peer.client
+        if side and self.method in side.udp:
+            yield "UDP", by_udp
+
+    def hosts(self) -> dict[str, str]:
+        """Where to go, by kind of target.
+
+        No resolver but ours knows ``origin.test``, so whoever asks for it did not go past the
+        tunnel. A server that cannot be told whom to ask is asked for a name that all know.
+        """
+        knows = self.direction == TO_OURS or PEERS[self.peer].resolves
+        return {"v4": "127.0.0.1", "v6": "::1", "name": "origin.test" if knows else "localhost"}
+
+
+def cases() -> Iterator[Case]:
+    for method in TABLE:
+        for name, peer in PEERS.items():
+            for direction, own, side in (
+                (TO_PEER, ours.CLIENT, peer.server),
+                (TO_OURS, ours.SERVER, peer.client),
+            ):
+                if side and method in own.methods & side.methods and name != "outline-ss-server":
+                    yield Case(method, direction, name)
+
+
+@pytest.fixture(scope="session")
+def our_servers(
+    tmp_path_factory: pytest.TempPathFactory, name_server: NameServer
+) -> Iterator["OurServers"]:
+    with Stage(tmp_path_factory.mktemp("our-servers")) as stage:
+        yield OurServers(stage, name_server.endpoint)
+    assert in_order(stage)
+
+
+class OurServers:
+    """One for each method; the clients of all peers share it."""
+
+    def __init__(self, stage: Stage, name_server: Endpoint) -> None:
+        self._stage = stage
+        self._name_server = name_server
+        self._running: dict[str, tuple[Hop, Link]] = {}
+
+    def __getitem__(self, method: str) -> tuple[Hop, Link]:
+        if method not in self._running:
+            link = Link(method, new_key(method), free_endpoint(), self._name_server)
+            self._running[method] = self._stage.server(None, link), link
+        return self._running[method]
+
+
+@pytest.mark.parametrize("case", list(cases()), ids=str)
+def test_both_ways_to_every_kind_of_target(
+    case: Case,
+    tmp_path: Path,
+    our_servers: OurServers,
+    name_server: NameServer,
+    origin: Origin,
+    record_property: Record,
+) -> None:
+    failures = {}
+    with Stage(tmp_path) as stage:
+        if case.direction == TO_OURS:
+            server, link = our_servers[case.method]
+            tunnel = stage.join(PEERS[case.peer], server, link)
+        else:
+            link = Link(case.method, new_key(case.method), free_endpoint(), name_server.endpoint)
+            tunnel = stage.tunnel(None, PEERS[case.peer], link)
+        for transport, check in case.checks():
+            for target, host in case.hosts().items():
+                cell = (case.direction, case.method, case.peer, transport)
+                try:
+                    check(tunnel, Endpoint(host, origin.port), origin)
+                except (AssertionError, OSError, ProgramError) as error:
+                    failures[f"{transport} {target}"] = error
+                record_property("peer", (*cell, target, f"{transport} {target}" not in failures))
+        said = "\n".join(hop.program.output() for hop in (tunnel.client, tunnel.server))
+    assert not failures, f"{failures}\n{said}"
+    assert in_order(stage)
+
+
+def by_tcp(tunnel: Tunnel, at: Endpoint, origin: Origin) -> None:
+    """A download and an upload at once."""
+    wanted = f"/octets/{SIZE}/{tunnel.client.endpoint.port}-{at.host}"
+    with ThreadPoolExecutor() as threads:
+        up = threads.submit(upload, tunnel.curl(at, "/"), random_octets(SIZE))
+        got = download(tunnel.curl(at, wanted))
+        sent, received = up.result()
+    assert got == (SIZE, origin.digest(wanted))
+    assert sent == received
+
+
+def by_udp(tunnel: Tunnel, at: Endpoint, origin: Origin) -> None:
+    """Datagrams of three sizes, each answered before the next."""
+    with tunnel.datagrams() as client:
+        for size in DATAGRAMS:
+            data = os.urandom(size)
+            client.send(at, data)
+            assert client.receive() == data
+
+
+def in_order(stage: Stage) -> bool:
+    """Whether ours ended as they should, and met nothing that they did not expect."""
+    for hop in stage.ours:
+        said = hop.program.output()
+        assert hop.program.status == 0 and not any(news in said for news in BAD_NEWS), said
+    return True
