@@ -1,0 +1,264 @@
+"""Walks through a script on a stage, and stops at the first thing that is not as it says.
+
+Two clocks run. The *nominal* one is the script's: what its times add up to. The *actual* one is the
+stage's, which on a kernel is behind: a timer that should fire after 4 s fires after 4.2, and what
+follows it "after 0.1 s" follows it then. Statements that do something are due by the actual clock.
+A segment that is expected is judged by its interval: from the last segment of its own flow to this
+one, as long as the script says, within the stage's tolerance. So lateness does not add up, and no
+flow has to answer for another's.
+
+Segments are taken in order within each flow and direction. What a scripted peer was sent and the
+script does not mention is a difference too, at the end at the latest: silence is a statement.
+"""
+
+from ..errors import ConfigError
+from ..scripts.printer import print_body
+from ..scripts.shell import settings
+from ..scripts.statements import (
+    Body,
+    Call,
+    ClientCall,
+    ClientVerb,
+    Comment,
+    CounterCheck,
+    DropsCheck,
+    IcmpLine,
+    OutcomeCheck,
+    PacketLine,
+    Place,
+    Profile,
+    QueueCheck,
+    Script,
+    SetSysctl,
+    Shell,
+    SilenceCheck,
+    Statement,
+    ViewCheck,
+    WireRule,
+)
+from ..tcp_model.instant import SECOND, Duration, Instant, text
+from .calls import Calls
+from .checks import Checks
+from .flows import Flow, Moment
+from .stage import Heard, Stage
+from .verdict import Difference, Differs, Refusal, Refused, Verdict, differ
+
+__all__ = ["conduct"]
+
+#: packetdrill's only peer has no name.
+_NAMELESS = "peer"
+#: How long ``*`` waits: longer than the longest timeout there is [linux TCP_RTO_MAX].
+_ANY: Duration = 130 * SECOND
+#: No script runs longer: a model would, and a kernel cannot.
+_LONGEST: Instant = 24 * 3600 * SECOND
+
+
+def conduct(script: Script, stage: Stage) -> Verdict:
+    """Run a script. What it cannot do is in the verdict too: nothing is raised for a script."""
+    return _Conductor(script, stage).run()
+
+
+class _Conductor:
+    """One run."""
+
+    def __init__(self, script: Script, stage: Stage) -> None:
+        self._script = script
+        self._stage = stage
+        self._calls = Calls(stage)
+        self._flows: dict[str, Flow] = {}
+        #: Names of clients with a kernel.
+        self._connected: set[str] = set()
+        self._checks = Checks(stage, self._calls, self._connected)
+        #: The time of the last statement, by both clocks.
+        self._nominal: Instant = 0
+        self._actual: Instant = stage.now
+
+    def run(self) -> Verdict:
+        """All statements, then silence."""
+        statement = Statement(Comment("the end of the script"))
+        difference = refusal = None
+        try:
+            for statement in self._script.statements:
+                self._do(statement)
+            statement = Statement(Comment("the end of the script"), place=self._end())
+            self._expect_silence_everywhere()
+        except Differs as found:
+            line = print_body(statement.body)
+            difference = Difference(statement.place, line, found.expected, found.got)
+        except (Refused, ConfigError) as error:
+            refusal = Refusal(statement.place, print_body(statement.body), str(error))
+        trace = self._stage.trace(self._script.name)
+        return Verdict(self._script.name, self._stage.title, trace, difference, refusal)
+
+    def _end(self) -> Place:
+        statements = self._script.statements
+        return Place(statements[-1].place.line + 1, 1) if statements else Place(1, 1)
+
+    def _do(self, statement: Statement) -> None:
+        body = statement.body
+        due, nominal, latest = self._when(statement)
+        if isinstance(body, PacketLine) and self._is_expected(body):
+            self._note(statement)
+            self._expect(body, due, nominal, latest, statement.time.any)
+            return
+        if statement.time.any or statement.time.end is not None:
+            raise Refused("only an expected segment may come at any time, or within a range")
+        self._stage.advance(due)
+        self._nominal, self._actual = nominal, max(self._actual, due)
+        self._note(statement)
+        self._perform(body)
+
+    def _note(self, statement: Statement) -> None:
+        self._stage.note(print_body(statement.body))
+
+    def _when(self, statement: Statement) -> tuple[Instant, Instant, Duration]:
+        """When it is due, by the actual and the nominal clock, and how much later it may be."""
+        time = statement.time
+        start = time.start or 0
+        relative = time.relative or time.start is None
+        due = self._actual + start if relative else start
+        nominal = self._nominal + start if relative else start
+        if max(due, nominal) > _LONGEST:
+            raise Refused(f"it would run for more than {text(_LONGEST)}")
+        late = _ANY if time.any else (time.end - start if time.end is not None else 0)
+        return due, nominal, min(late, _LONGEST)
+
+    # Segments
+
+    def _is_expected(self, line: PacketLine) -> bool:
+        return not line.inbound or (line.names is not None and self._has_kernel(line.names.first))
+
+    def _has_kernel(self, name: str) -> bool:
+        return name in self._connected
+
+    def _flow(self, name: str) -> Flow:
+        flow = self._flows.get(name)
+        if flow is None:
+            far = None if self._has_kernel(name) else self._stage.peer(name)
+            flow = self._flows[name] = Flow(name, far)
+        return flow
+
+    def _expect(
+        self, line: PacketLine, due: Instant, nominal: Instant, latest: Duration, any_time: bool
+    ) -> None:
+        _check(line)
+        for name in line.names or (_NAMELESS,):
+            flow = self._flow(name)
+            since = flow.last or Moment(self._nominal, self._actual)
+            before = flow.outbound if not line.inbound and flow.outbound else since
+            tolerance = self._stage.tolerance(nominal - before.nominal)
+            expected = since.actual + nominal - since.nominal
+            earliest = expected - tolerance.early
+            deadline = max(expected, due if any_time else expected) + latest + tolerance.late
+            heard = self._stage.receive(name, line.inbound, deadline)
+            if heard is None:
+                differ(f"{print_body(line)} by {text(deadline)}", "nothing")
+            flow.compare(line, heard.segment)
+            if not any_time and not earliest <= heard.at <= deadline:
+                window = f"{print_body(line)} between {text(earliest)} and {text(deadline)}"
+                differ(window, f"it at {text(heard.at)}")
+            self._passed(flow, line.inbound, heard, expected, nominal, any_time or bool(latest))
+
+    def _passed(
+        self,
+        flow: Flow,
+        inbound: bool,
+        heard: Heard,
+        expected: Instant,
+        nominal: Instant,
+        free: bool,
+    ) -> None:
+        """Set both clocks; where the script leaves the time open, it is as it was seen."""
+        moment = Moment(nominal + heard.at - expected if free else nominal, heard.at)
+        flow.last = moment
+        if not inbound:
+            flow.outbound = moment
+        self._nominal = max(self._nominal, moment.nominal)
+        self._actual = max(self._actual, heard.at)
+
+    def _send(self, line: PacketLine) -> None:
+        _check(line)
+        for name in line.names or (_NAMELESS,):
+            flow = self._flow(name)
+            flow.last = Moment(self._nominal, self._actual)
+            self._stage.send(name, flow.make(line, self._stage.server))
+
+    def _send_unreachable(self, line: IcmpLine) -> None:
+        if not line.inbound:
+            raise Refused("no ICMP errors are expected of the host under test")
+        if line.ip:
+            raise Refused("what stands in brackets about the IP header is not run")
+        for name in line.names or (_NAMELESS,):
+            error = self._flow(name).make_unreachable(line, self._stage.server)
+            self._stage.send_unreachable(name, error)
+
+    def _expect_silence(self, name: str) -> None:
+        heard = self._stage.receive(name, False, self._stage.now)
+        if heard is not None:
+            flow = self._flow(name)
+            flow.learn(heard.segment, False)
+            got = print_body(flow.describe(heard.segment, False))
+            differ(f"no more segments for {name}", f"{got} at {text(heard.at)}")
+
+    def _expect_silence_everywhere(self) -> None:
+        for name, flow in self._flows.items():
+            if flow.far is not None and name != _NAMELESS:
+                self._expect_silence(name)
+
+    # Everything else
+
+    def _perform(self, body: Body) -> None:
+        match body:
+            case Comment() | Profile():
+                pass
+            case PacketLine():
+                self._send(body)
+            case IcmpLine():
+                self._send_unreachable(body)
+            case Call():
+                self._calls.make(body)
+            case SetSysctl(name, value, clients):
+                self._stage.set_sysctl(name, value, clients)
+            case Shell():
+                self._set_all(body)
+            case ClientCall():
+                self._tell(body)
+            case WireRule():
+                self._stage.set_wire(body)
+            case SilenceCheck(names):
+                for name in names:
+                    self._expect_silence(name)
+            case OutcomeCheck() | QueueCheck() | CounterCheck() | DropsCheck() | ViewCheck():
+                self._checks.make(body)
+            case _:
+                raise Refused("it is read, but not run")
+
+    def _set_all(self, shell: Shell) -> None:
+        found = settings(shell)
+        if found is None:
+            raise Refused("only commands that change net.ipv4 and net.core settings are run")
+        for one in found:
+            self._stage.set_sysctl(one.name, one.value, clients=False)
+
+    def _tell(self, call: ClientCall) -> None:
+        for name in call.names:
+            connects = call.verb is ClientVerb.CONNECT
+            if connects and (name in self._connected or name in self._flows):
+                raise Refused(f"{name} is in use: take another name")
+            if not connects and name not in self._connected:
+                raise Refused(f"{name} has not connected: client {name} connect")
+            self._connected.add(name)
+            try:
+                self._stage.tell_client(name, call)
+            except OSError as error:
+                differ(f"client {name} can {call.verb.value}", error.strerror or error)
+
+
+def _check(line: PacketLine) -> None:
+    """Raises ``Refused`` for what can be read in a packet line and not be run."""
+    if line.ports is not None:
+        raise Refused("ports are not run: give each peer a name")
+    if line.urgent is not None:
+        raise Refused("the urgent pointer is not run")
+    if line.ip:
+        raise Refused("what stands in brackets about the IP header is not run")
