@@ -22,18 +22,19 @@ def framed(data: bytes) -> bytes:
     return bytes.fromhex("00 c0000201 0035") + len(data).to_bytes(2, "big") + data
 
 
-class Pairs(Plain):
+class Pairs:
     """Takes whole pairs of octets only, and fails at ``!!``."""
 
-    __slots__ = ("error", "left")
-
     def __init__(self) -> None:
-        self.error: RemoteProtocolError | None = None  # type: ignore[misc]
+        self.error: RemoteProtocolError | None = None
         self.left = 0
 
     @property
-    def between_chunks(self) -> bool:  # type: ignore[override]
+    def between_chunks(self) -> bool:
         return not self.left
+
+    def finish(self, dst: memoryview) -> int:
+        return 0
 
     def convert(self, src: memoryview, dst: memoryview) -> tuple[int, int]:
         if b"!!" in bytes(src):

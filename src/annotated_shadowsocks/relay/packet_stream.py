@@ -93,10 +93,12 @@ class PacketStream:
         self._pending = b""
 
     def start(self, plain: bytes = b"", residue: bytes = b"") -> None:
-        """Begin, with what a handshake left over: opened octets, and some that are not."""
+        """Begin, with what a handshake left over: opened octets, and wire octets behind them."""
         self._poller.watch(self.sock, READ, self)
-        self._residue = residue
         self._core.receive_data(plain)
+        size = len(residue)
+        self._poller.scratch.inbound[:size] = residue
+        self._open(size)
         self._tell()
         if not self.over and self._opens.error is not None:
             self._end(self._opens.error)
@@ -137,7 +139,7 @@ class PacketStream:
             return 0
 
     def _receive(self) -> None:
-        inbound, outbound = self._poller.scratch.inbound, self._poller.scratch.outbound
+        inbound = self._poller.scratch.inbound
         held = len(self._residue)
         inbound[:held] = self._residue
         try:
@@ -147,10 +149,7 @@ class PacketStream:
         except OSError as error:
             self._end(error)
             return
-        filled = held + count
-        taken, made = self._opens.convert(inbound[:filled], outbound)
-        self._residue = bytes(inbound[taken:filled])
-        self._core.receive_data(outbound[:made])
+        self._open(held + count)
         if not count:
             if self._residue or not self._opens.between_chunks:
                 self._end(Truncated("stream ended inside a chunk"))
@@ -163,6 +162,13 @@ class PacketStream:
             self._end(self._opens.error)
         elif not count:
             self._end(None)
+
+    def _open(self, filled: int) -> None:
+        """Convert what is in the inbound buffer, for the core."""
+        inbound, outbound = self._poller.scratch.inbound, self._poller.scratch.outbound
+        taken, made = self._opens.convert(inbound[:filled], outbound)
+        self._residue = bytes(inbound[taken:filled])
+        self._core.receive_data(outbound[:made])
 
     def _tell(self) -> None:
         """Hand on every datagram that is whole."""
