@@ -4,40 +4,30 @@ The rows are what we serve and the peers' descriptions say that they have: whoev
 method adds rows here. outline-ss-server, which refuses private targets, has tests of its own.
 """
 
-import os
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 from peers import ours
 from peers.catalogue import PEERS
+from peers.checks import Check, by_tcp, by_udp, in_order
 from peers.model import Link
 from peers.stage import Stage, free_endpoint, new_key
 
 from annotated_shadowsocks.crypto.methods import TABLE
 from annotated_shadowsocks.endpoint import Endpoint
-from annotated_shadowsocks.testing.curl import download, upload
-from annotated_shadowsocks.testing.hops import Hop, Tunnel
+from annotated_shadowsocks.testing.hops import Hop
 from annotated_shadowsocks.testing.name_server import NameServer
-from annotated_shadowsocks.testing.origin import Origin, random_octets
+from annotated_shadowsocks.testing.origin import Origin
 from annotated_shadowsocks.testing.programs import ProgramError
 
 pytestmark = pytest.mark.interop
-
-#: More than a chunk of any generation, and than what is read at once.
-SIZE = 300_001
-DATAGRAMS = (1, 512, 1400)
 
 #: Asked of a server that is not ours, and of ours.
 TO_PEER, TO_OURS = "ours -> peer", "peer -> ours"
 
 Record = Callable[[str, object], None]
-Check = Callable[[Tunnel, Endpoint, Origin], None]
-
-#: What would be in our log if something happened that must not.
-BAD_NEWS = ("internal error", "Traceback", "Exception ignored", "never retrieved")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +42,7 @@ class Case:
         ends = ["ours", self.peer]
         return f"{self.method}: " + "->".join(ends if self.direction == TO_PEER else ends[::-1])
 
-    def checks(self) -> Iterator[tuple[str, "Check"]]:
+    def checks(self) -> Iterator[tuple[str, Check]]:
         """What to try, by transport."""
         yield "TCP", by_tcp
         peer = PEERS[self.peer]
@@ -133,31 +123,3 @@ def test_both_ways_to_every_kind_of_target(
         said = "\n".join(hop.program.output() for hop in (tunnel.client, tunnel.server))
     assert not failures, f"{failures}\n{said}"
     assert in_order(stage)
-
-
-def by_tcp(tunnel: Tunnel, at: Endpoint, origin: Origin) -> None:
-    """A download and an upload at once."""
-    wanted = f"/octets/{SIZE}/{tunnel.client.endpoint.port}-{at.host}"
-    with ThreadPoolExecutor() as threads:
-        up = threads.submit(upload, tunnel.curl(at, "/"), random_octets(SIZE))
-        got = download(tunnel.curl(at, wanted))
-        sent, received = up.result()
-    assert got == (SIZE, origin.digest(wanted))
-    assert sent == received
-
-
-def by_udp(tunnel: Tunnel, at: Endpoint, origin: Origin) -> None:
-    """Datagrams of three sizes, each answered before the next."""
-    with tunnel.datagrams() as client:
-        for size in DATAGRAMS:
-            data = os.urandom(size)
-            client.send(at, data)
-            assert client.receive() == data
-
-
-def in_order(stage: Stage) -> bool:
-    """Whether ours ended as they should, and met nothing that they did not expect."""
-    for hop in stage.ours:
-        said = hop.program.output()
-        assert hop.program.status == 0 and not any(news in said for news in BAD_NEWS), said
-    return True
