@@ -9,6 +9,7 @@ from annotated_shadowsocks.crypto.methods import find
 from annotated_shadowsocks.errors import AuthenticationError, RemoteProtocolError, Truncated
 from annotated_shadowsocks.relay.driver import Driver
 from annotated_shadowsocks.relay.poller import EpollPoller
+from annotated_shadowsocks.shadowsocks.credentials import KeyRing
 from annotated_shadowsocks.shadowsocks.handshake import ServerHandshake
 from annotated_shadowsocks.shadowsocks.key import MasterKey
 from annotated_shadowsocks.testing.loopback import abort, arrived, pair, read_to_end
@@ -215,7 +216,7 @@ def test_a_bad_handshake_leaves_no_circle_to_be_collected(made: Fixture) -> None
     def begin() -> None:
         made.owner = Forgetful()
         key = MasterKey.from_password(find("aes-128-gcm"), "barfoo!")
-        core: Any = ServerHandshake(key)
+        core: Any = ServerHandshake(KeyRing.of(key))
         Driver(made.poller, made.sock, core, made.owner)
 
     begin()

@@ -25,6 +25,7 @@ from annotated_shadowsocks.services.runtime import Runtime
 from annotated_shadowsocks.services.salts import SharedSalts
 from annotated_shadowsocks.services.server import ServerPort
 from annotated_shadowsocks.shadowsocks.aead_packet import open_packet, overhead, seal_packet
+from annotated_shadowsocks.shadowsocks.credentials import KeyRing
 from annotated_shadowsocks.socks5 import udp
 from annotated_shadowsocks.socks5.messages import UNSPECIFIED, Command
 from annotated_shadowsocks.system import entropy
@@ -381,7 +382,7 @@ def test_an_association_survives_the_silence_of_its_client() -> None:
     remembered = salts()
     runtime = Runtime(loop, entropy, remembered.streams, remembered.packets)
     runtime.lookup = found_at_once
-    port = ServerPort(runtime, KEY, None, 60.0)
+    port = ServerPort(runtime, KeyRing.of(KEY), None, 60.0)
     with (
         socket.socket(type=socket.SOCK_DGRAM) as listening,
         socket.socket(type=socket.SOCK_DGRAM) as client,

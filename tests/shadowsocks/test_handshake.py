@@ -13,12 +13,13 @@ from annotated_shadowsocks.errors import (
     ReplayError,
     Truncated,
 )
-from annotated_shadowsocks.shadowsocks.aead_stream import AeadEncoder
+from annotated_shadowsocks.shadowsocks.aead_stream import AeadEncoder, opens
+from annotated_shadowsocks.shadowsocks.credentials import Holder, KeyRing
 from annotated_shadowsocks.shadowsocks.handshake import (
+    KeySought,
     ServerHandshake,
     TunnelRequested,
     client_encoder,
-    server_encoder,
 )
 from annotated_shadowsocks.shadowsocks.key import MasterKey
 from annotated_shadowsocks.shadowsocks.replay import ReplayStore
@@ -63,7 +64,7 @@ def flipped(wire: bytes, at: int) -> bytes:
 
 
 def received(wire: bytes) -> ServerHandshake:
-    core = ServerHandshake(KEY)
+    core = ServerHandshake(KeyRing.of(KEY))
     core.receive_data(wire)
     return core
 
@@ -105,7 +106,7 @@ def splits(data: bytes) -> Iterator[list[bytes]]:
 @pytest.mark.parametrize("payload", [b"", b"hello"])
 def test_a_request_however_it_is_cut(method: CipherMethod, payload: bytes) -> None:
     check(
-        run_core(lambda: ServerHandshake(key(method))),
+        run_core(lambda: ServerHandshake(KeyRing.of(key(method)))),
         stream(ADDRESS + payload, method=method),
         Outcome((TunnelRequested(TARGET, payload),)),
     )
@@ -135,7 +136,7 @@ def test_an_address_may_be_split_over_chunks_in_every_way() -> None:
 
 def test_a_split_address_however_the_stream_is_cut() -> None:
     check(
-        run_core(lambda: ServerHandshake(KEY)),
+        run_core(lambda: ServerHandshake(KeyRing.of(KEY))),
         stream(ADDRESS[:1], ADDRESS[1:5], ADDRESS[5:] + b"hello"),
         Outcome((TunnelRequested(TARGET, b"hello"),)),
     )
@@ -159,7 +160,7 @@ def test_after_the_request_it_pauses() -> None:
 
 
 def test_octet_by_octet_it_says_that_it_needs_more() -> None:
-    wire, core = stream(ADDRESS), ServerHandshake(KEY)
+    wire, core = stream(ADDRESS), ServerHandshake(KeyRing.of(KEY))
     for at in range(len(wire) - 1):
         core.receive_data(wire[at : at + 1])
         assert core.next_event() is NEED_DATA
@@ -236,7 +237,7 @@ def test_a_type_that_does_not_exist_is_refused_without_waiting(atyp: int) -> Non
 
 def test_a_bad_address_however_it_is_cut() -> None:
     check(
-        run_core(lambda: ServerHandshake(KEY)),
+        run_core(lambda: ServerHandshake(KeyRing.of(KEY))),
         stream(b"\x01\x7f\x00\x00\x01", b"\x00\x00"),
         Outcome(error=RemoteProtocolError),
     )
@@ -244,7 +245,7 @@ def test_a_bad_address_however_it_is_cut() -> None:
 
 @every_method
 def test_a_wrong_password(method: CipherMethod) -> None:
-    core = ServerHandshake(MasterKey.from_password(method, "another"))
+    core = ServerHandshake(KeyRing.of(MasterKey.from_password(method, "another")))
     core.receive_data(stream(ADDRESS, method=method))
     assert isinstance(refusal(core), AuthenticationError)
 
@@ -297,7 +298,7 @@ def store() -> ReplayStore:
 
 def test_a_request_is_served_once(store: ReplayStore) -> None:
     wire = stream(ADDRESS + b"hello")
-    first, second = ServerHandshake(KEY, store), ServerHandshake(KEY, store)
+    first, second = ServerHandshake(KeyRing.of(KEY), store), ServerHandshake(KeyRing.of(KEY), store)
     first.receive_data(wire)
     assert first.next_event() == TunnelRequested(TARGET, b"hello")
     second.receive_data(wire)
@@ -306,12 +307,12 @@ def test_a_request_is_served_once(store: ReplayStore) -> None:
 
 def test_a_part_of_a_request_does_not_lock_its_owner_out(store: ReplayStore) -> None:
     wire = stream(ADDRESS)
-    prober = ServerHandshake(KEY, store)
+    prober = ServerHandshake(KeyRing.of(KEY), store)
     prober.receive_data(wire[:-1])
     assert prober.next_event() is NEED_DATA
     prober.receive_eof()
     assert isinstance(refusal(prober), Truncated)
-    owner = ServerHandshake(KEY, store)
+    owner = ServerHandshake(KeyRing.of(KEY), store)
     owner.receive_data(wire)
     assert owner.next_event() == TunnelRequested(TARGET, b"")
 
@@ -346,10 +347,84 @@ def test_a_target_that_cannot_be_sent() -> None:
 
 @every_method
 def test_a_servers_first_chunk_is_the_answer(method: CipherMethod) -> None:
-    encoder = server_encoder(key(method), lambda size: bytes(range(size)))
+    core = ServerHandshake(KeyRing.of(key(method)))
+    encoder = core.encoder(lambda size: bytes(range(size)))
     assert encoder.salt == salt(method)
     assert written(encoder, b"hello") == stream(b"hello", method=method)
 
 
 def test_a_server_that_says_nothing_sends_nothing() -> None:
-    assert server_encoder(KEY, bytes).finish(memoryview(bytearray(1000))) == 0
+    encoder = ServerHandshake(KeyRing.of(KEY)).encoder(bytes)
+    assert encoder.finish(memoryview(bytearray(1000))) == 0
+
+
+def test_an_answer_cannot_be_sent_back_as_a_request(store: ReplayStore) -> None:
+    encoder = ServerHandshake(KeyRing.of(KEY), store).encoder(lambda size: bytes(range(size)))
+    core = ServerHandshake(KeyRing.of(KEY), store)
+    core.receive_data(written(encoder, ADDRESS))
+    assert isinstance(refusal(core), ReplayError)
+
+
+# --- many keys ----------------------------------------------------------------------------------
+
+ANN, BOB = (Holder(name, MasterKey.from_password(METHOD, f"of {name}")) for name in ("ann", "bob"))
+RING = KeyRing([ANN, BOB])
+
+
+def from_bob(payload: bytes) -> bytes:
+    entropy = lambda size: bytes(range(size))  # noqa: E731
+    return written(client_encoder(BOB.key, TARGET, entropy), payload)
+
+
+def test_a_key_is_sought_and_then_the_request_is_read() -> None:
+    wire, core = from_bob(b"hello"), ServerHandshake(RING)
+    core.receive_data(wire)
+    event = core.next_event()
+    assert isinstance(event, KeySought)
+    assert event.salt + event.box == wire[: 16 + 2 + 16]
+    assert core.user == ""
+    assert core.next_event() is PAUSED
+    event.answer(BOB)
+    assert core.next_event() == TunnelRequested(TARGET, b"hello")
+    assert core.user == "bob"
+    assert core.next_event() is PAUSED
+    assert core.encoder(bytes)
+
+
+def test_the_box_is_that_of_one_key() -> None:
+    core = ServerHandshake(RING)
+    core.receive_data(from_bob(b"hello"))
+    sought = core.next_event()
+    assert isinstance(sought, KeySought)
+    assert opens(BOB.key, sought.salt, sought.box)
+    assert not opens(ANN.key, sought.salt, sought.box)
+
+
+def test_no_key_is_sought_for_less_than_a_box() -> None:
+    wire, core = from_bob(b""), ServerHandshake(RING)
+    for octet in wire[:33]:
+        core.receive_data(bytes([octet]))
+        assert core.next_event() is NEED_DATA
+    core.receive_data(wire[33:34])
+    assert isinstance(core.next_event(), KeySought)
+
+
+def test_a_stream_that_ends_before_its_first_box() -> None:
+    core = ServerHandshake(RING)
+    core.receive_data(bytes(33))
+    core.receive_eof()
+    assert isinstance(refusal(core), Truncated)
+
+
+def test_nobodys_box() -> None:
+    core = ServerHandshake(RING)
+    core.receive_data(bytes(34))
+    sought = core.next_event()
+    assert isinstance(sought, KeySought)
+    sought.answer(None)
+    assert isinstance(refusal(core), AuthenticationError)
+
+
+def test_an_answer_needs_a_key() -> None:
+    with pytest.raises(LocalProtocolError, match="before its key is known"):
+        ServerHandshake(RING).encoder(bytes)

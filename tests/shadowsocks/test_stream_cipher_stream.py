@@ -12,6 +12,7 @@ from annotated_shadowsocks.errors import (
     ReplayError,
     Truncated,
 )
+from annotated_shadowsocks.shadowsocks.credentials import KeyRing
 from annotated_shadowsocks.shadowsocks.handshake import TunnelRequested
 from annotated_shadowsocks.shadowsocks.key import MasterKey
 from annotated_shadowsocks.shadowsocks.replay import ReplayStore
@@ -21,7 +22,6 @@ from annotated_shadowsocks.shadowsocks.stream_cipher_stream import (
     StreamEncoder,
     cipher,
     client_encoder,
-    server_encoder,
 )
 from annotated_shadowsocks.testing.chunking import Outcome, check, run_core
 from annotated_shadowsocks.wire.core import NEED_DATA, PAUSED
@@ -113,7 +113,7 @@ def test_the_head_goes_out_with_the_first_payload_or_without(method: CipherMetho
 
 
 def test_a_server_that_says_nothing_sends_nothing() -> None:
-    encoder = server_encoder(key(TABLE["aes-256-cfb"]), bytes)
+    encoder = ServerHandshake(KeyRing.of(key(TABLE["aes-256-cfb"]))).encoder(bytes)
     assert encoder.finish(memoryview(bytearray(100))) == 0
     assert len(converted(encoder, b"hello")) == 16 + 5
 
@@ -122,7 +122,8 @@ def test_two_directions_have_two_ivs() -> None:
     number = iter(range(9))
     entropy = lambda size: bytes([next(number)]) * size  # noqa: E731
     master = key(TABLE["aes-256-cfb"])
-    there, back = client_encoder(master, TARGET, entropy), server_encoder(master, entropy)
+    there = client_encoder(master, TARGET, entropy)
+    back = ServerHandshake(KeyRing.of(master)).encoder(entropy)
     assert there.salt != back.salt
 
 
@@ -139,12 +140,14 @@ def test_a_request_however_it_is_cut(method: CipherMethod) -> None:
     wire = request(method)
     assert len(wire) == method.salt_size + len(ADDRESS)
     event = TunnelRequested(TARGET, b"")
-    check(run_core(lambda: ServerHandshake(key(method))), wire, Outcome(events=(event,)))
+    check(
+        run_core(lambda: ServerHandshake(KeyRing.of(key(method)))), wire, Outcome(events=(event,))
+    )
 
 
 @every_method
 def test_the_decoder_goes_on_behind_the_address(method: CipherMethod) -> None:
-    core = ServerHandshake(key(method))
+    core = ServerHandshake(KeyRing.of(key(method)))
     core.receive_data(request(method, b"hello"))
     assert core.next_event() == TunnelRequested(TARGET, b"")
     assert core.next_event() is PAUSED
@@ -160,7 +163,7 @@ def test_the_decoder_goes_on_behind_the_address(method: CipherMethod) -> None:
 def test_what_is_no_target(address: str, error: type[Exception]) -> None:
     method = TABLE["chacha20-ietf"]
     wire = converted(StreamEncoder(key(method), iv(method), bytes.fromhex(address)), b"")
-    core = ServerHandshake(key(method))
+    core = ServerHandshake(KeyRing.of(key(method)))
     core.receive_data(wire)
     with pytest.raises(error):
         core.next_event()
@@ -175,7 +178,7 @@ def store() -> ReplayStore:
 def test_an_iv_opens_one_stream(store: ReplayStore) -> None:
     method = TABLE["aes-256-cfb"]
     for expected in (TunnelRequested(TARGET, b""), None):
-        core = ServerHandshake(key(method), store)
+        core = ServerHandshake(KeyRing.of(key(method)), store)
         core.receive_data(request(method))
         if expected is not None:
             assert core.next_event() == expected
@@ -186,13 +189,13 @@ def test_an_iv_opens_one_stream(store: ReplayStore) -> None:
 
 def test_an_iv_that_opened_nothing_is_not_remembered(store: ReplayStore) -> None:
     method = TABLE["aes-256-cfb"]
-    core = ServerHandshake(key(method), store)
+    core = ServerHandshake(KeyRing.of(key(method)), store)
     core.receive_data(request(method)[:-1])
     assert core.next_event() is NEED_DATA
     core.receive_eof()
     with pytest.raises(Truncated):
         core.next_event()
-    core = ServerHandshake(key(method), store)
+    core = ServerHandshake(KeyRing.of(key(method)), store)
     core.receive_data(request(method))
     assert core.next_event() == TunnelRequested(TARGET, b"")
 
@@ -201,6 +204,15 @@ def test_a_method_without_ivs_remembers_none(store: ReplayStore) -> None:
     # Else its second stream would be a replay of the first.
     for name in ("rc4", "table", "none"):
         for _ in range(2):
-            core = ServerHandshake(key(TABLE[name]), store)
+            core = ServerHandshake(KeyRing.of(key(TABLE[name])), store)
             core.receive_data(request(TABLE[name]))
             assert core.next_event() == TunnelRequested(TARGET, b"")
+
+
+def test_an_answer_cannot_be_sent_back_as_a_request(store: ReplayStore) -> None:
+    master = key(TABLE["aes-256-cfb"])
+    encoder = ServerHandshake(KeyRing.of(master), store).encoder(bytes)
+    core = ServerHandshake(KeyRing.of(master), store)
+    core.receive_data(converted(encoder, ADDRESS))
+    with pytest.raises(ReplayError):
+        core.next_event()

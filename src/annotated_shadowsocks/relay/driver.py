@@ -3,7 +3,7 @@
 A core neither reads nor writes; somebody must. Here is the only somebody: octets in, events out,
 octets to send, again. It never assumes that one read is one message. When an event is out, the
 driver pauses: nothing more is read until its owner gives the socket, and what arrived behind the
-handshake, to the next watcher.
+handshake, to the next watcher, or until it answered and has the driver ``resume``.
 """
 
 import socket
@@ -80,6 +80,12 @@ class Driver(Generic[EventT]):
     def abandon(self, error: Exception) -> None:
         """See ``Watcher.abandon``."""
         self._owner.handshake_failed(error, True)
+
+    def resume(self) -> None:
+        """Go on after an event that was answered: there may be another."""
+        self._paused = False
+        self._poller.watch(self._sock, READ, self)
+        self._step()
 
     def flush(self) -> bool:
         """Send what the core wants sent; False where the socket failed and the owner was told."""

@@ -7,6 +7,7 @@ the connections of what it replaced go on to their ends.
 import asyncio
 import dataclasses
 import logging
+import time
 from collections.abc import Callable, Hashable
 from itertools import chain
 
@@ -15,7 +16,8 @@ from ..entropy import Entropy
 from ..relay.listener import Listener
 from ..relay.packet_relay import PacketLimits
 from ..resolver.resolver import Resolver
-from ..shadowsocks.key import MasterKey
+from ..shadowsocks.credentials import client_keys, server_keys
+from ..shadowsocks.timestamp import Timestamps
 from ..system import descriptor_limit
 from .bindings import Bindings, socket_options
 from .local import LocalPort, Upstream
@@ -52,7 +54,8 @@ class Assembly:
         self._worker = worker
         self._resolver: Resolver | None = None
         self._resolver_settings: Hashable = None
-        self.runtime = Runtime(loop, entropy, salts.streams, salts.packets)
+        timestamps = Timestamps(time.time, salts.since)
+        self.runtime = Runtime(loop, entropy, salts.streams, salts.packets, timestamps)
         #: By all that a service depends on: one whose key is still wanted has not changed.
         self._services: dict[Hashable, ServerPort | LocalPort] = {}
         self._retired: list[ServerPort | LocalPort] = []
@@ -61,7 +64,7 @@ class Assembly:
     def active(self) -> int:
         """Connections that are not at their end, and those with octets left to deliver."""
         undelivered = len(self.runtime.endings.last_words)
-        return undelivered + sum(service.active for service in self._all())
+        return undelivered + sum(service.active for service in self.all_services())
 
     @property
     def services(self) -> list[ServerPort | LocalPort]:
@@ -109,13 +112,14 @@ class Assembly:
     def close(self) -> None:
         """End everything now."""
         self.stop()
-        for service in self._all():
+        for service in self.all_services():
             service.abort()
         if self._resolver is not None:
             self._resolver.close()
         self.runtime.stop()
 
-    def _all(self) -> chain[ServerPort | LocalPort]:
+    def all_services(self) -> chain[ServerPort | LocalPort]:
+        """What serves, and what a reload has replaced and connections still need."""
         return chain(self._services.values(), self._retired)
 
     def _renew(self, config: Config) -> None:
@@ -160,14 +164,14 @@ class Assembly:
 
     def _server(self, config: Config, part: ServerConfig) -> ServerPort:
         targets = Targets(config.allow_private_targets, self._loop.time)
-        key = MasterKey.from_password(part.method, part.password.reveal())
-        return ServerPort(self.runtime, key, targets.check, part.timeout)
+        keys = server_keys(part.method, part.password.reveal())
+        return ServerPort(self.runtime, keys, targets.check, part.timeout)
 
     def _local(self, config: Config, part: LocalConfig) -> LocalPort:
         upstreams = tuple(
             Upstream(
                 server.endpoint,
-                MasterKey.from_password(server.method, server.password.reveal()),
+                client_keys(server.method, server.password.reveal()),
                 server.tcp,
                 server.udp,
             )

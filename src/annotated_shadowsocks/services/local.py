@@ -20,6 +20,7 @@ import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
+from typing import NamedTuple
 
 from ..endpoint import Endpoint
 from ..errors import (
@@ -36,9 +37,9 @@ from ..relay.driver import Driver
 from ..relay.packet_relay import Address, PacketLimits
 from ..relay.poller import READ
 from ..relay.stream_relay import StreamRelay
-from ..shadowsocks.aead_stream import AeadDecoder, AeadEncoder
-from ..shadowsocks.handshake import client_encoder
+from ..shadowsocks.credentials import ClientKeys
 from ..shadowsocks.key import MasterKey
+from ..shadowsocks.tunnel import Encoder, client_codecs
 from ..socks5.messages import UNSPECIFIED, Command
 from ..socks5.replies import reply_for
 from ..socks5.server import ConnectRequested, Request, ServerHandshake
@@ -62,7 +63,7 @@ class Upstream:
     """One Shadowsocks server that connections, datagrams or both may leave through."""
 
     endpoint: Endpoint
-    key: MasterKey
+    keys: ClientKeys
     tcp: bool = True
     udp: bool = True
 
@@ -97,8 +98,8 @@ class LocalPort(Port):
         #: Until when to spare a server, by its place.
         self._resting: dict[Endpoint, float] = {}
         self.commands = {Command.CONNECT} if tcp and self._upstreams else set()
-        self.first_payloads: DeadlineQueue[StreamRelay] = DeadlineQueue(
-            runtime.loop, _FIRST_PAYLOAD, _send_head
+        self.first_payloads: DeadlineQueue[_FirstPayload] = DeadlineQueue(
+            runtime.loop, _FIRST_PAYLOAD, _FirstPayload.give_up
         )
         #: UDP ASSOCIATE connections that are open, by the client's host.
         self.controls: dict[str, set[_ControlConnection]] = {}
@@ -110,9 +111,10 @@ class LocalPort(Port):
         seals = [
             BoxSeal(
                 upstream.endpoint,
-                PacketBox(upstream.key, runtime.packet_salts, runtime.entropy),
+                PacketBox(upstream.keys, runtime.packet_salts, runtime.entropy),
             )
             for upstream in self._packet_upstreams
+            if isinstance(upstream.keys, MasterKey)
         ]
         if not seals:
             _log.warning("no server takes datagrams: UDP ASSOCIATE is refused")
@@ -190,10 +192,16 @@ class LocalPort(Port):
                 packets.forget_owner(control.host)
 
 
-def _send_head(relay: StreamRelay) -> None:
-    """No payload has come: the address travels alone."""
-    if not relay.over and isinstance(relay.near.codec, AeadEncoder) and relay.near.codec.waiting:
-        relay.near.push(b"")
+class _FirstPayload(NamedTuple):
+    """What a relay waits for, so that it leaves with the address."""
+
+    relay: StreamRelay
+    encoder: Encoder
+
+    def give_up(self) -> None:
+        """No payload has come: the address travels alone."""
+        if self.encoder.waiting and not self.relay.over:
+            self.relay.near.push(b"")
 
 
 class _Session:
@@ -270,7 +278,7 @@ class _Session:
             self._refuse(answer)
             return
         try:
-            self._relay(answer, upstream.key)
+            self._relay(answer, upstream.keys)
         except Exception:
             # The socket that a dial brought is closed by the dial; this one is ours.
             port.runtime.poller.close(self._sock)
@@ -291,23 +299,22 @@ class _Session:
         self._core.next_event()
         return driver is not None and driver.flush()
 
-    def _relay(self, far: socket.socket, key: MasterKey) -> None:
+    def _relay(self, far: socket.socket, keys: ClientKeys) -> None:
         port, runtime = self._port, self._port.runtime
         self._core.succeed(UNSPECIFIED)
         if not self._reply():
             runtime.poller.close(far)
             return
-        encoder = client_encoder(key, self._dst, runtime.entropy)
-        # An answer that opens with a salt of ours, or with one seen before, is an echo.
-        runtime.stream_salts.add(encoder.salt)
-        decoder = AeadDecoder(key, runtime.stream_salts)
+        encoder, decoder = client_codecs(
+            keys, self._dst, runtime.stream_salts, runtime.timestamps, runtime.entropy
+        )
         relay = port.new_relay((self._sock, encoder), (far, decoder))
         relay.start()
         payload = self._core.unread()
         if payload:
             relay.near.push(payload)
         else:
-            port.first_payloads.add(relay)
+            port.first_payloads.add(_FirstPayload(relay, encoder))
 
     def _associate(self) -> None:
         # [RFC1928 §6] datagrams go to the address that the client reached us at: the one address

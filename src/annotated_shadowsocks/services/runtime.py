@@ -1,6 +1,7 @@
 """What all services of one process share: the loop, its poller, deadlines, names and randomness."""
 
 import asyncio
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
@@ -10,6 +11,7 @@ from ..relay.endings import Endings
 from ..relay.poller import Poller, new_poller
 from ..relay.sockets import SocketOptions
 from ..shadowsocks.aead_stream import SaltGuard
+from ..shadowsocks.timestamp import Timestamps
 from .counters import Counters
 
 __all__ = ["Runtime"]
@@ -24,6 +26,8 @@ class Runtime:
     #: Remembers the salts of streams, and of packets.
     stream_salts: SaltGuard
     packet_salts: SaltGuard
+    #: Judges how old a request is, where one says it.
+    timestamps: Timestamps = field(default_factory=lambda: Timestamps(time.time))
     options: SocketOptions = field(default_factory=SocketOptions)
     counters: Counters = field(default_factory=Counters)
     #: Finds addresses of names; whoever assembles the services provides it before any dials.

@@ -2,21 +2,27 @@
 
 One connection, in order::
 
-    accepted -> ServerHandshake says TunnelRequested -> dialled -> StreamRelay -> ended
-                    |                                      |
-                    | anything wrong: Endings.silence      | Endings.refuse
+    accepted -> a core says TunnelRequested -> dialled -> StreamRelay -> ended
+                    |                             |
+                    | anything wrong:             | Endings.refuse
+                    | Endings.silence
+
+Where a port has many keys of SIP004, the core says KeySought before that, and goes on when a search
+has answered.
 """
 
 import logging
 import socket
 from collections.abc import Callable
 
-from ..errors import Error, PolicyRejected
+from ..errors import Error, LocalProtocolError, PolicyRejected
 from ..relay.dialer import Dial
 from ..relay.driver import Driver
 from ..relay.packet_relay import PacketLimits
-from ..shadowsocks.handshake import ServerHandshake, TunnelRequested, server_encoder
-from ..shadowsocks.key import MasterKey
+from ..shadowsocks.credentials import KeyRing, ServerKeys
+from ..shadowsocks.handshake import KeySought, TunnelRequested
+from ..shadowsocks.tunnel import server_handshake
+from .key_search import KeySearches, Search
 from .packets import PacketBox, ServerPackets
 from .port import Port
 from .runtime import Runtime
@@ -27,22 +33,25 @@ _log = logging.getLogger(__name__)
 
 
 class ServerPort(Port):
-    """One key on some sockets. ``check`` raises ``PolicyRejected`` for what must not be reached."""
+    """``keys`` on some sockets; ``check`` raises ``PolicyRejected`` for what is not allowed."""
 
     def __init__(
         self,
         runtime: Runtime,
-        key: MasterKey,
+        keys: ServerKeys,
         check: Callable[[str], None] | None,
         handshake_seconds: float,
     ) -> None:
         super().__init__(runtime, check, handshake_seconds)
-        self.key = key
+        self.keys = keys
+        self.searches = KeySearches(runtime.loop, keys) if isinstance(keys, KeyRing) else None
 
     def relay_packets(self, sockets: list[socket.socket], limits: PacketLimits) -> None:
         """Relay datagrams of ``sockets``, which are bound."""
         runtime = self.runtime
-        box = PacketBox(self.key, runtime.packet_salts, runtime.entropy)
+        if not isinstance(self.keys, KeyRing):
+            raise LocalProtocolError(f"{self.keys.method.name} has sessions")
+        box = PacketBox(self.keys.holders[0].key, runtime.packet_salts, runtime.entropy)
         self.add_packet_relay(sockets, ServerPackets(box), limits)
 
     def accepted(self, sock: socket.socket, address: tuple[str, int]) -> None:
@@ -50,11 +59,27 @@ class ServerPort(Port):
         self.runtime.counters.accepted += 1
         self.handshakes.add(_Session(self, sock, address))
 
+    def abort(self) -> None:
+        """End every connection."""
+        super().abort()
+        if self.searches is not None:
+            self.searches.close()
+
 
 class _Session:
     """One connection until it is a relay."""
 
-    __slots__ = ("_accepted_at", "_address", "_core", "_dial", "_payload", "_port", "_sock")
+    __slots__ = (
+        "_accepted_at",
+        "_address",
+        "_core",
+        "_dial",
+        "_driver",
+        "_payload",
+        "_port",
+        "_search",
+        "_sock",
+    )
 
     def __init__(self, port: ServerPort, sock: socket.socket, address: tuple[str, int]) -> None:
         runtime = port.runtime
@@ -62,13 +87,21 @@ class _Session:
         self._sock = sock
         self._address = address
         self._accepted_at = runtime.loop.time()
-        self._core = ServerHandshake(port.key, runtime.stream_salts)
+        self._core = server_handshake(port.keys, runtime.stream_salts, runtime.timestamps)
         self._dial: Dial | None = None
+        self._search: Search | None = None
         self._payload = b""
-        Driver(runtime.poller, sock, self._core, self)
+        #: Until there is a request; the two refer to each other.
+        self._driver: Driver[TunnelRequested | KeySought] | None = Driver(
+            runtime.poller, sock, self._core, self
+        )
 
-    def handshake_event(self, event: TunnelRequested) -> None:
+    def handshake_event(self, event: TunnelRequested | KeySought) -> None:
         """See ``HandshakeOwner``."""
+        if isinstance(event, KeySought):
+            self._seek(event)
+            return
+        self._driver = None
         self._port.handshakes.discard(self)
         self._port.dialing.add(self)
         self._payload = event.payload
@@ -78,8 +111,11 @@ class _Session:
     def handshake_failed(self, error: Exception, ended: bool) -> None:
         """See ``HandshakeOwner``."""
         port, runtime = self._port, self._port.runtime
+        self._driver = None
         port.handshakes.discard(self)
         port.dialing.discard(self)
+        if self._search is not None:
+            self._search.cancel()
         if self._dial is not None:
             self._dial.cancel()
         if ended:
@@ -97,6 +133,19 @@ class _Session:
     def abort(self) -> None:
         """The service ends."""
         self.handshake_failed(ConnectionAbortedError("the service ends"), ended=False)
+
+    def _seek(self, event: KeySought) -> None:
+        searches = self._port.searches
+        if searches is None:
+            raise LocalProtocolError("a key is sought that nobody has")
+        self._search = searches.begin(event, self._address[0], self._sought)
+        if self._search is None:
+            self._sought()
+
+    def _sought(self) -> None:
+        self._search = None
+        if self._driver is not None:
+            self._driver.resume()
 
     def _dialed(self, answer: socket.socket | Error) -> None:
         port, runtime = self._port, self._port.runtime
@@ -117,7 +166,11 @@ class _Session:
 
     def _relay(self, far: socket.socket) -> None:
         port, runtime = self._port, self._port.runtime
-        encoder = server_encoder(port.key, runtime.entropy)
-        runtime.stream_salts.add(encoder.salt)
-        relay = port.new_relay((self._sock, self._core.decoder), (far, encoder))
-        relay.start(self._payload, self._core.unread())
+        core = self._core
+        encoder = core.encoder(runtime.entropy)
+        relay = port.new_relay((self._sock, core.decoder), (far, encoder))
+        # What came behind the request may be whole chunks, and no event will tell of them again.
+        unread = core.unread()
+        plain = runtime.poller.scratch.outbound
+        taken, made = core.decoder.convert(memoryview(unread), plain)
+        relay.start(self._payload + plain[:made], unread[taken:])

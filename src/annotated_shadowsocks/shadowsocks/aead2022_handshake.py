@@ -87,11 +87,11 @@ class RelayHandshake(_Handshake[HopChosen]):
 class ServerHandshake(_Handshake[TunnelRequested]):
     """Turns the first octets into one ``TunnelRequested``.
 
-    Afterwards ``user`` says whose stream it is, ``decoder`` stands behind the header, ``unread``
-    gives what has arrived behind it, and ``encoder`` makes what seals the answer.
+    Afterwards ``user`` is the name of whose stream it is, ``decoder`` stands behind the header,
+    ``unread`` gives what has arrived behind it, and ``encoder`` makes what seals the answer.
     """
 
-    __slots__ = ("_guard", "_salt", "_timestamps", "decoder", "user")
+    __slots__ = ("_guard", "_salt", "_timestamps", "_user", "decoder")
 
     def __init__(self, keys: KeyTable, guard: SaltGuard, timestamps: Timestamps) -> None:
         super().__init__(keys)
@@ -99,13 +99,18 @@ class ServerHandshake(_Handshake[TunnelRequested]):
         self._timestamps = timestamps
         self._salt = b""
         self.decoder = ChunkDecoder(None, 0)
-        self.user: User | None = None
+        self._user: User | None = None
+
+    @property
+    def user(self) -> str:
+        """The name of the user; empty before it is known, and where there are no users."""
+        return self._user.name if self._user else ""
 
     def encoder(self, entropy: Entropy) -> ResponseEncoder:
         """What seals the answer; raises ``LocalProtocolError`` before there is a request."""
-        if self.user is None:
+        if self._user is None:
             raise LocalProtocolError("an answer before a request")
-        return ResponseEncoder(self.user.psk, self._salt, self._timestamps, entropy)
+        return ResponseEncoder(self._user.psk, self._salt, self._timestamps, entropy)
 
     def _run(self) -> Generator[TunnelRequested | None, None, None]:
         keys, reader = self._keys, self._reader
@@ -116,7 +121,7 @@ class ServerHandshake(_Handshake[TunnelRequested]):
         size = self._check(salt, _open(box, 0, sealed))
         variable = _open(box, 1, (yield from reader.read_exact(size + TAG_SIZE)))
         target, payload = _parse(variable)
-        self._salt, self.user = salt, user
+        self._salt, self._user = salt, user
         self.decoder = ChunkDecoder(box, 2)
         yield TunnelRequested(target, payload)
 

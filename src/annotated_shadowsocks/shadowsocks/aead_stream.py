@@ -24,12 +24,13 @@ from ..crypto.methods import TAG_SIZE
 from ..errors import AuthenticationError, RemoteProtocolError, ReplayError
 from .key import MasterKey
 
-__all__ = ["MAX_PAYLOAD", "AeadDecoder", "AeadEncoder", "SaltGuard"]
+__all__ = ["LENGTH_BOX", "MAX_PAYLOAD", "AeadDecoder", "AeadEncoder", "SaltGuard", "opens"]
 
 #: Octets of the largest payload of one chunk; the upper two bits of a length are reserved [SIP004].
 MAX_PAYLOAD = 0x3FFF
 
-_LENGTH_BOX = 2 + TAG_SIZE
+#: Octets of the box in front of each payload's.
+LENGTH_BOX = 2 + TAG_SIZE
 
 
 class SaltGuard(Protocol):
@@ -69,7 +70,7 @@ class AeadEncoder:
         seal, nonce_size, counter = self._box.encrypt_into, self._nonce_size, self._counter
         for start in range(0, len(src), MAX_PAYLOAD):
             chunk = src[start : start + MAX_PAYLOAD]
-            body = at + _LENGTH_BOX
+            body = at + LENGTH_BOX
             end = body + len(chunk) + TAG_SIZE
             length = len(chunk).to_bytes(2, "big")
             # to_bytes raises OverflowError before a nonce could repeat.
@@ -127,7 +128,7 @@ class AeadDecoder:
             used = self._key.method.salt_size
             # The salt alone proves nothing, so it is not even split off before a length box is
             # here: a peer that stops earlier leaves no state behind.
-            if len(src) < used + _LENGTH_BOX:
+            if len(src) < used + LENGTH_BOX:
                 return 0, 0
             self._salt = bytes(src[:used])
             box = self._box = self._key.session(self._salt)
@@ -146,7 +147,7 @@ class AeadDecoder:
         try:
             while True:
                 if not length:
-                    body = used + _LENGTH_BOX
+                    body = used + LENGTH_BOX
                     if size < body:
                         break
                     nonce = counter.to_bytes(nonce_size, "little")
@@ -186,3 +187,12 @@ class AeadDecoder:
             return True
         self.error = ReplayError("this salt has opened a stream before")
         return False
+
+
+def opens(key: MasterKey, salt: bytes, box: bytes) -> bool:
+    """Whether ``box`` is the first of a stream that ``key`` sealed with ``salt``."""
+    try:
+        key.session(salt).decrypt_into(bytes(key.method.nonce_size), box, None, bytearray(2))
+    except InvalidTag:
+        return False
+    return True

@@ -57,6 +57,11 @@ class KeyChain:
         return cls(psk, tuple(ipsks))
 
     @property
+    def method(self) -> CipherMethod:
+        """The method of all keys."""
+        return self.psk.method
+
+    @property
     def headers_size(self) -> int:
         """Octets of all identity headers."""
         return IDENTITY_SIZE * len(self._links)
@@ -97,6 +102,11 @@ class KeyTable:
                 raise ConfigError("", problem, "give each user a key of its own")
         #: Octets of the identity header that is ours to read.
         self.header_size = 0 if users is None else IDENTITY_SIZE
+
+    @property
+    def method(self) -> CipherMethod:
+        """The method of all keys."""
+        return self.psk.method
 
     def stream_user(self, salt: bytes, header: bytes) -> User:
         """Whose the stream is that starts with ``salt`` and ``header``, or ``AuthenticationError``.

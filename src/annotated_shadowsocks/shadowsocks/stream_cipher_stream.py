@@ -24,6 +24,7 @@ from ..wire import address
 from ..wire.core import HandshakeCore
 from ..wire.reader import StreamReader
 from .aead_stream import SaltGuard
+from .credentials import KeyRing
 from .handshake import TunnelRequested
 from .key import MasterKey
 
@@ -33,7 +34,6 @@ __all__ = [
     "StreamEncoder",
     "cipher",
     "client_encoder",
-    "server_encoder",
 ]
 
 _NOTHING = memoryview(b"")
@@ -112,17 +112,28 @@ class StreamDecoder:
 class ServerHandshake(HandshakeCore[TunnelRequested]):
     """Turns the first octets into one ``TunnelRequested``, which brings no payload.
 
-    Afterwards ``decoder`` stands behind the address, and ``unread`` gives what has arrived there.
+    Of ``keys`` the first is the only one. Afterwards ``decoder`` stands behind the address,
+    ``unread`` gives what has arrived there, and ``encoder`` makes what encrypts the answer.
     """
 
     __slots__ = ("_guard", "_key", "decoder")
 
-    def __init__(self, key: MasterKey, guard: SaltGuard | None = None) -> None:
+    #: Nobody can be told from anybody.
+    user = ""
+
+    def __init__(self, keys: KeyRing, guard: SaltGuard | None = None) -> None:
         super().__init__()
         self._reader: _Reader = _Reader()
-        self._key = key
+        self._key = keys.holders[0].key
         self._guard = guard
-        self.decoder = StreamDecoder(key)
+        self.decoder = StreamDecoder(self._key)
+
+    def encoder(self, entropy: Entropy) -> StreamEncoder:
+        """What encrypts the answer; its IV is remembered, so that it cannot be sent back to us."""
+        encoder = StreamEncoder(self._key, entropy(self._key.method.salt_size))
+        if encoder.salt and self._guard is not None:
+            self._guard.add(encoder.salt)
+        return encoder
 
     def _run(self) -> Generator[TunnelRequested | None, None, None]:
         reader = self._reader
@@ -159,8 +170,3 @@ class _Reader(StreamReader):
 def client_encoder(key: MasterKey, dst: Endpoint, entropy: Entropy) -> StreamEncoder:
     """What encrypts a client's direction: the address goes before the first payload."""
     return StreamEncoder(key, entropy(key.method.salt_size), address.encode(dst))
-
-
-def server_encoder(key: MasterKey, entropy: Entropy) -> StreamEncoder:
-    """What encrypts a server's direction."""
-    return StreamEncoder(key, entropy(key.method.salt_size))
