@@ -34,7 +34,7 @@ def test_capacities_follow_the_settings() -> None:
     listener = Listener(1, Endpoint("192.0.2.1", 80), DEFAULT, reuse_port=False)
     listener.accept_queue.limit = listener.first_limit = 9
     listener.resize(Sysctl(tcp_max_syn_backlog=8))
-    assert [capacity for _, capacity in listener.syn_capacities] == [10, 10, 7]
+    assert [capacity for _, capacity, _ in listener.syn_capacities] == [10, 10, 7]
     assert listener.ack_capacity == 10
 
 

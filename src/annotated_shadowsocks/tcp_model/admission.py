@@ -19,6 +19,7 @@ __all__ = [
     "Pending",
     "admit",
     "at_timeout",
+    "is_limited",
     "next_timeout",
     "on_ack_full",
     "shut_gates",
@@ -84,19 +85,10 @@ def shut_gates(
 ) -> list[Gate]:
     """The gates that are shut, in the order in which the system asks; none: a request begins."""
     queued, half_open = len(listener.accept_queue.connections), listener.syn_queue.depth
+    counts = (queued, half_open, queued + half_open, cached)
     shut = []
-    for gate, capacity in listener.syn_capacities:
-        match gate.ceiling.counted:
-            case Counted.ACCEPT_QUEUE:
-                count = queued
-            case Counted.SYN_QUEUE:
-                count = half_open
-            case Counted.BOTH:
-                count = queued + half_open
-            case Counted.SYN_CACHE:
-                count = cached
-        always = gate.verdict is Verdict.COOKIE and sysctl.tcp_syncookies == 2
-        if (count < capacity and not always) or gate.exempt & exempt:
+    for counted, capacity, gate in listener.syn_capacities:
+        if counts[counted] < capacity or gate.exempt & exempt:
             continue
         if gate.condition is Condition.WITHOUT_SYNCOOKIES and sysctl.tcp_syncookies:
             continue
@@ -120,6 +112,11 @@ def on_ack_full(gate: AckGate, sysctl: Sysctl) -> OnAckFull:
     if gate.on_full is OnAckFull.RESET and not sysctl.rst_on_sock_fail:
         return OnAckFull.FORGET
     return gate.on_full
+
+
+def is_limited(last: Instant | None, sysctl: Sysctl, now: Instant) -> bool:
+    """[linux __tcp_oow_rate_limited] whether nonsense was answered at ``last``, a moment ago."""
+    return last is not None and now - last < sysctl.invalid_ratelimit
 
 
 def next_timeout(schedule: Schedule, rto_max: Duration, request: Pending, now: Instant) -> Instant:

@@ -6,17 +6,26 @@ profile ask them. Systems with one queue have both of these too, and a gate that
 """
 
 from collections import deque
+from typing import Protocol
 
 from ..endpoint import Endpoint
 from .ceiling import Counted, Sizes
 from .connection import Connection
 from .instant import Instant
-from .profile import AckGate, Gate, Profile
+from .profile import AckGate, Gate, Profile, Verdict
 from .request import Request
 from .states import State
 from .sysctl import Sysctl
 
 __all__ = ["AcceptQueue", "FastOpenQueue", "Listener", "SynQueue"]
+
+
+_COUNTED = tuple(Counted)
+
+
+class _Aging(Protocol):
+    @property
+    def young(self) -> bool: ...
 
 
 class SynQueue:
@@ -34,12 +43,12 @@ class SynQueue:
         #: What ``depth`` is compared with by the first gate that counts it, None where none does.
         self.limit: int | None = None
 
-    def add(self, request: Request) -> None:
+    def add(self, request: _Aging) -> None:
         """Count a request in."""
         self.depth += 1
         self.young += request.young
 
-    def remove(self, request: Request) -> None:
+    def remove(self, request: _Aging) -> None:
         """Count a request out."""
         self.depth -= 1
         self.young -= request.young
@@ -122,7 +131,8 @@ class Listener:
         self.deferred: deque[tuple[Request, Connection]] = deque()
         #: The kernel warns of SYN flooding once in a listener's life.
         self.flood_logged = False
-        self.syn_capacities: tuple[tuple[Gate, int], ...] = ()
+        #: For each gate the position of its count in Counted, how many fit, and the gate.
+        self.syn_capacities: tuple[tuple[int, int, Gate], ...] = ()
         self.ack_capacity: int | None = None
 
     def __repr__(self) -> str:
@@ -141,12 +151,21 @@ class Listener:
         """Work out what fits, after listen() or a change of settings."""
         sizes = self.sizes(sysctl)
         gates = self.profile.syn_gates
-        self.syn_capacities = tuple((gate, gate.ceiling.capacity(sizes)) for gate in gates)
+        self.syn_capacities = tuple(
+            (_COUNTED.index(gate.ceiling.counted), self._syn_capacity(gate, sizes, sysctl), gate)
+            for gate in gates
+        )
         ack_gate = self.profile.ack_gate
         self.ack_capacity = None if ack_gate is None else ack_gate.ceiling.capacity(sizes)
         half_open = (g.ceiling for g in gates if g.ceiling.counted is not Counted.ACCEPT_QUEUE)
         first = next(half_open, None)
         self.syn_queue.limit = None if first is None else first.bound(sizes)
+
+    @staticmethod
+    def _syn_capacity(gate: Gate, sizes: Sizes, sysctl: Sysctl) -> int:
+        # [linux tcp_conn_request] mode 2 takes the SYN queue for full before it looks
+        always = gate.verdict is Verdict.COOKIE and sysctl.tcp_syncookies == 2
+        return 0 if always else gate.ceiling.capacity(sizes)
 
     def refuses_ack(self) -> AckGate | None:
         """The gate that is shut for a final ACK, or None."""

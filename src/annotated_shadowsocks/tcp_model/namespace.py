@@ -6,6 +6,7 @@ outside. Nothing here decides anything about a queue.
 """
 
 from ..endpoint import Endpoint
+from .admission import is_limited
 from .connection import Connection
 from .counters import (
     ATTEMPT_FAILS,
@@ -131,8 +132,7 @@ class Namespace:
 
     def limited(self, block: Request | Connection, now: Instant, counter: str) -> bool:
         """[linux __tcp_oow_rate_limited] whether a block has answered nonsense a moment ago."""
-        last = block.answered_bad_at
-        if last is not None and now - last < self.sysctl.invalid_ratelimit:
+        if is_limited(block.answered_bad_at, self.sysctl, now):
             self.count(counter)
             return True
         block.answered_bad_at = now

@@ -1,0 +1,179 @@
+"""The clients: Linux, each with one connection to make, and what it says first if it speaks first.
+
+A client whose final ACK arrived and found room is done. One whose ACK did not has a kernel that
+sends again; only then does the simulator follow it further.
+"""
+
+import random
+from collections.abc import Iterator
+
+from ..tcp_model.admission import is_limited
+from ..tcp_model.instant import Instant
+from ..tcp_model.profiles import DEFAULT
+from ..tcp_model.retransmission import RTO_MIN
+from ..tcp_model.reuseport import choose
+from ..tcp_model.states import State
+from .agenda import Agenda
+from .attempt import NEVER, Attempt, Outcome
+from .rehearsal import Persistence, insisting, knocking
+from .scenario import Scenario
+from .server import Server
+from .tally import Histogram
+from .way import Way
+
+__all__ = ["Clients"]
+
+
+class Clients:
+    """Everybody who comes at ``instants``."""
+
+    def __init__(
+        self,
+        scenario: Scenario,
+        agenda: Agenda,
+        way: Way,
+        server: Server,
+        instants: Iterator[Instant],
+        seed: str,
+    ) -> None:
+        self.began = 0
+        self.connect_times = Histogram()
+        #: How many clients connected or gave up after so many SYNs.
+        self.knocks: dict[int, int] = {}
+        self.outcomes = dict.fromkeys(Outcome, 0)
+        #: Whose end is not known.
+        self.unfinished: set[Attempt] = set()
+        self._scenario = scenario
+        self._agenda = agenda
+        self._way = way
+        self._server = server
+        self._instants = instants
+        self._knocking = knocking(scenario.client_settings)
+        self._sysctl = DEFAULT.sysctl(dict(scenario.client_settings))
+        self._delay = scenario.delay.drawer(random.Random(f"{seed} delay"))
+        self._word = random.Random(f"{seed} flow").getrandbits
+        self._only = server.listeners[0] if len(server.listeners) == 1 else None
+        #: How long after the first SYN the next one goes, or connect() fails; by SYNs sent.
+        most = self._knocking.until if scenario.patience is None else scenario.patience
+        self._waits = [min(at, most) for at in (*self._knocking.sent, self._knocking.until)]
+        self._lanes = [agenda.lane(self.time_out) for _ in self._waits]
+        self._insistent = agenda.lane(self.time_out)
+
+    def expect(self) -> None:
+        """Wait for the next client, if there is one."""
+        for at in self._instants:
+            self._agenda.at(at, self.arrive, None)
+            return
+
+    def arrive(self, _: None, now: Instant) -> None:
+        """A client calls connect()."""
+        self.expect()
+        server = self._server
+        listener = self._only or choose(server.listeners, self._word(32)) or server.listeners[0]
+        attempt = Attempt(self.began, listener, self._delay(), now)
+        self.began += 1
+        self.unfinished.add(attempt)
+        self._way.carry(attempt, "SYN", server.receive_syn)
+        self._lanes[1].alarm(now + self._waits[1], attempt)
+
+    def time_out(self, attempt: Attempt, now: Instant) -> None:
+        """No answer: send again, or give up."""
+        if attempt.state is State.ESTABLISHED:
+            self._say_again(attempt)
+            return
+        if now - attempt.started_at >= self._waits[-1]:
+            attempt.state = State.CLOSED
+            self._knocked(attempt)
+            self.end(attempt, Outcome.TIMED_OUT)
+            return
+        attempt.knocks += 1
+        self._way.carry(attempt, "SYN", self._server.receive_syn)
+        knocks = attempt.knocks
+        self._lanes[knocks].alarm(attempt.started_at + self._waits[knocks], attempt)
+
+    def receive_syn_ack(self, attempt: Attempt, now: Instant) -> None:
+        """A SYN/ACK, for the first time or again."""
+        way, server = self._way, self._server
+        if attempt.state is State.SYN_SENT:
+            attempt.state = State.ESTABLISHED
+            attempt.connected_at = now
+            attempt.deadline = None
+            self.connect_times.add(now - attempt.started_at)
+            self._knocked(attempt)
+            self._complete(attempt)
+        elif attempt.state is State.ESTABLISHED:
+            # [RFC5961 §4.2] a challenge ACK, which is as good as the final one
+            if not is_limited(attempt.challenged_at, self._sysctl, now):
+                attempt.challenged_at = now
+                way.carry(attempt, "ACK", server.receive_ack)
+        else:
+            way.carry(attempt, "RST", server.receive_reset)
+
+    def _complete(self, attempt: Attempt) -> None:
+        """Send the third segment, and what the client says first."""
+        way, server = self._way, self._server
+        if not self._scenario.speaks:
+            way.carry(attempt, "ACK", server.receive_ack)
+            return
+        if not way.loss:
+            # One event for both: nothing can come between two segments that are sent at once.
+            way.carry(attempt, "ACK", server.receive_final)
+        else:
+            arrives = way.carry(attempt, "ACK", server.receive_ack)
+            if not way.carry(attempt, "data", server.receive_ack) and not arrives:
+                self.insist(attempt)
+        if attempt.delay >= RTO_MIN:
+            # It may say it again before it can be known that the first time was for nothing.
+            self.insist(attempt)
+
+    def insist(self, attempt: Attempt) -> None:
+        """What a client said was not heard: its kernel will send it again."""
+        if self._scenario.speaks and not attempt.insists and attempt.state is State.ESTABLISHED:
+            attempt.insists = True
+            attempt.spoken = 1
+            self._arm_data(attempt)
+
+    def _arm_data(self, attempt: Attempt) -> None:
+        sent, until = self._insisting(attempt)
+        spoken, since = attempt.spoken, attempt.connected_at or 0
+        after = sent[spoken] if spoken < len(sent) else until
+        self._insistent.alarm(since + after, attempt)
+
+    def _insisting(self, attempt: Attempt) -> Persistence:
+        knocks, sent = attempt.knocks, self._knocking.sent
+        # A SYN that went more than once measures nothing, so that all such clients are alike.
+        since = (attempt.connected_at or 0) - attempt.started_at
+        answered = since if knocks == 1 else sent[knocks - 1]
+        return insisting(self._scenario.client_settings, knocks, answered)
+
+    def _say_again(self, attempt: Attempt) -> None:
+        if attempt.queued_at != NEVER:
+            return
+        if attempt.spoken == len(self._insisting(attempt).sent):
+            attempt.state = State.CLOSED
+            self.end(attempt, Outcome.TIMED_OUT)
+            return
+        attempt.spoken += 1
+        self._way.carry(attempt, "data", self._server.receive_ack)
+        self._arm_data(attempt)
+
+    def receive_reset(self, attempt: Attempt, now: Instant) -> None:
+        """An RST: before connect() has returned, or after."""
+        if attempt.state is State.CLOSED:
+            return
+        if attempt.state is State.SYN_SENT:
+            self._knocked(attempt)
+            self.end(attempt, Outcome.REFUSED)
+        else:
+            self.end(attempt, Outcome.RESET)
+        attempt.state = State.CLOSED
+        attempt.deadline = None
+
+    def end(self, attempt: Attempt, outcome: Outcome) -> None:
+        """An attempt has come to its end."""
+        attempt.outcome = outcome
+        self.outcomes[outcome] += 1
+        self.unfinished.discard(attempt)
+
+    def _knocked(self, attempt: Attempt) -> None:
+        self.knocks[attempt.knocks] = self.knocks.get(attempt.knocks, 0) + 1
