@@ -14,12 +14,17 @@ from ..tcp_model.instant import SECOND
 from ..tcp_model.profile import Profile
 from ..tcp_model.profiles import PROFILES, find
 from ..tcp_model.survey import Answers, Survey, answers, survey
-from . import backlog_doctor, backlog_explain, backlog_list
+from . import backlog_doctor, backlog_explain, backlog_list, backlog_serve
 from .arguments import ArgumentParser
 
 __all__ = ["run"]
 
-_OBSERVING = {"list": backlog_list, "explain": backlog_explain, "doctor": backlog_doctor}
+_VERBS = {
+    "list": backlog_list,
+    "explain": backlog_explain,
+    "doctor": backlog_doctor,
+    "serve": backlog_serve,
+}
 _MOST = 1000
 _CONNECTIONS = "listen(b): clients that get a connection while nobody calls accept()"
 _HALF_OPEN = "listen(b): half-open requests held at once, without syncookies"
@@ -30,8 +35,8 @@ _INT_MIN, _INT_MAX = -(2**31), 2**31 - 1
 def run(program: str, argv: Sequence[str]) -> int:
     """One verb; returns its exit code."""
     found = _parser(program).parse_args(argv)
-    if found.verb in _OBSERVING:
-        code: int = _OBSERVING[found.verb].run(found)
+    if found.verb in _VERBS:
+        code: int = _VERBS[found.verb].run(found)
         return code
     try:
         profiles = [find(name) for name in found.profile or PROFILES]
@@ -54,7 +59,7 @@ def _parser(program: str) -> ArgumentParser:
     which = f"only this system; may be repeated ({', '.join(PROFILES)})"
     compare.add_argument("-p", "--profile", metavar="NAME", action="append", help=which)
     compare.add_argument("--json", action="store_true", help="print an object, with the sources")
-    for verb in _OBSERVING.values():
+    for verb in _VERBS.values():
         verb.add_parser(verbs)
     return parser
 

@@ -61,7 +61,7 @@ class Tun:
         except OSError as error:
             os.close(self._descriptor)
             raise _refused(error, name) from error
-        self.name = _IFREQ.unpack(given)[0].rstrip(b"\0").decode()
+        self.name: str = _IFREQ.unpack(given)[0].rstrip(b"\0").decode()
 
     def fileno(self) -> int:
         """For select(2): readable when a packet waits."""
