@@ -76,7 +76,7 @@ def _inbound(at: Endpoint, protocol: str, settings: dict[str, object]) -> dict[s
 
 XRAY = Peer(
     name="xray-core",
-    version="26.3.27",
+    version="1.260327.0",
     recipe=GoModule("xray-core", "github.com/xtls/xray-core/main"),
     programs=("xray-core",),
     client=Side(_client("xray-core", "run", "-c"), _XRAY, _XRAY),
