@@ -1,6 +1,6 @@
 import pytest
 
-from annotated_shadowsocks.policy.adaptive_backlog import next_backlog
+from annotated_shadowsocks.policy.adaptive_backlog import next_backlog, remedy
 
 
 @pytest.mark.parametrize(
@@ -34,3 +34,19 @@ def test_what_to_call_listen_with(
     wanted: int | None,
 ) -> None:
     assert next_backlog(configured, adaptive, depth, limit, somaxconn) == wanted
+
+
+@pytest.mark.parametrize(
+    ("configured", "adaptive", "limit", "somaxconn", "words"),
+    [
+        (None, False, 128, 128, "sysctl -w net.core.somaxconn=4096 (it is noticed at once)"),
+        (None, False, 4096, 4096, "sysctl -w net.core.somaxconn=8192 (it is noticed at once)"),
+        (100, True, 128, 128, "sysctl -w net.core.somaxconn=4096 (it is noticed at once)"),
+        (128, False, 128, 128, "sysctl -w net.core.somaxconn=4096, and backlog auto"),
+        (100, False, 100, 4096, "backlog auto instead of 100, or backlog_adaptive"),
+    ],
+)
+def test_what_to_do_names_whoever_set_the_limit(
+    configured: int | None, adaptive: bool, limit: int, somaxconn: int, words: str
+) -> None:
+    assert remedy(configured, adaptive, limit, somaxconn).startswith(words)

@@ -95,7 +95,7 @@ def test_a_port_that_is_not_permitted_has_its_status(
     def bind(*_: object) -> None:
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
 
-    monkeypatch.setattr("annotated_shadowsocks.relay.sockets._bind", bind)
+    monkeypatch.setattr("annotated_shadowsocks.relay.sockets._bound", bind)
     monkeypatch.setenv("SS_SERVER_PASSWORD", "x")
     limits = resource.getrlimit(resource.RLIMIT_NOFILE)
     mask = signal.pthread_sigmask(signal.SIG_BLOCK, ())

@@ -25,7 +25,7 @@ def accepted(count: int, open_: int = 0) -> Figures:
 
 def total(board: Board) -> float:
     gone, reports = board.read()
-    for report in reports:
+    for report in reports.values():
         gone.add(report.figures)
     return gone.get("connections_accepted_total")
 
@@ -33,12 +33,12 @@ def total(board: Board) -> float:
 def test_each_process_has_a_place(board: Board) -> None:
     one, two = board.take(), board.take()
     assert (one, two) == (1, 2)
-    assert board.read()[1] == []
+    assert board.read()[1] == {}
     board.write(one, accepted(3), 10.0)
     board.write(two, accepted(4), 11.0)
     board.write(one, accepted(5), 12.0)
     _, reports = board.read()
-    assert [(r.at, r.figures.get("connections_accepted_total")) for r in reports] == [
+    assert [(r.at, r.figures.get("connections_accepted_total")) for r in reports.values()] == [
         (12.0, 5),
         (11.0, 4),
     ]
@@ -52,7 +52,8 @@ def test_what_a_process_counted_outlives_it_and_its_levels_do_not(board: Board) 
     board.write(two, accepted(4, open_=1), 1.0)
     board.retire(one)
     assert total(board) == 7
-    gone, (left,) = board.read()
+    gone, reports = board.read()
+    (left,) = reports.values()
     assert gone.get("connections_open", "relay") == 0
     assert left.figures.get("connections_open", "relay") == 1
     # Its place is free, and who takes it begins at nothing.

@@ -6,9 +6,9 @@ and the new limit holds from that moment on. So a backlog need not be guessed. W
 listen(2) is called.
 """
 
-from .queue_advice import NEARLY_FULL
+from .queue_advice import GOOD_LIMIT, NEARLY_FULL, sysctl_commands
 
-__all__ = ["next_backlog"]
+__all__ = ["next_backlog", "remedy"]
 
 
 def next_backlog(
@@ -28,3 +28,13 @@ def next_backlog(
         return wanted if wanted > limit else None
     wanted = min(max(2 * limit, 1), somaxconn)
     return wanted if wanted > limit else None
+
+
+def remedy(configured: int | None, adaptive: bool, limit: int, somaxconn: int) -> str:
+    """What an operator does about a queue that is too short, in a few words."""
+    if limit >= somaxconn:
+        raised = sysctl_commands("net.core.somaxconn", max(GOOD_LIMIT, 2 * somaxconn))[0]
+        if configured is None or adaptive or configured > somaxconn:
+            return f"{raised} (it is noticed at once), or more workers"
+        return f"{raised}, and backlog auto"
+    return f"backlog auto instead of {configured}, or backlog_adaptive, or more workers"

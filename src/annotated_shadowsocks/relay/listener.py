@@ -12,6 +12,7 @@ import logging
 import socket
 from collections.abc import Callable
 
+from ..endpoint import Endpoint
 from .poller import READ, Poller
 from .sockets import accept_queue
 
@@ -56,6 +57,8 @@ class Listener:
         accepted: Accepted,
     ) -> None:
         self.sock = sock
+        #: ``HOST:PORT``, also when the socket is closed.
+        self.name = str(Endpoint(*sock.getsockname()[:2]))
         #: Connections accepted; pauses for want of descriptors or memory.
         self.count = 0
         self.pauses = 0
@@ -70,10 +73,8 @@ class Listener:
 
     def __str__(self) -> str:
         """``listening on HOST:PORT, accept queue depth/limit``."""
-        host, port = self.sock.getsockname()[:2]
-        name = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
         queue = accept_queue(self.sock)
-        return f"{name} accept_queue {queue[0]}/{queue[1]}" if queue else name
+        return f"{self.name} accept_queue {queue[0]}/{queue[1]}" if queue else self.name
 
     def ready(self, events: int) -> None:
         """See ``Watcher.ready``."""

@@ -7,6 +7,7 @@ SIGTERM    accept no more, let connections end for ``shutdown_grace`` seconds, t
 SIGINT     the same; a second of either ends at once
 SIGQUIT    accept no more and end when the last connection has, however long that takes
 SIGHUP     read the configuration again; a bad one changes nothing and is explained
+SIGUSR2    hand the listening sockets to a new process of this program (see ``handover``)
 =========  ==================================================================================
 
 ``ANNOTATED_SHADOWSOCKS_LOOP`` in the environment chooses the event loop: ``asyncio``, the default,
@@ -19,15 +20,24 @@ import gc
 import logging
 import os
 import signal
+import time
 from collections.abc import Callable
 
 from ..config.model import Config
-from ..errors import ConfigError, Error
+from ..errors import ConfigError, Error, ObserveError
 from ..relay.event_loop import new_event_loop
 from ..system import entropy
+from ..telemetry.board import Board
+from ..telemetry.figures import Figures
+from ..telemetry.processes import process_figures
+from ..telemetry.queue_probe import ALL_WORKERS, QueueProbe
 from .assembly import Assembly
 from .bindings import Bindings
+from .handover import start_successor
+from .queue_watch import QueueWatch
 from .salts import SharedSalts
+from .service_figures import service_figures
+from .systemd import Notifier
 
 __all__ = [
     "END_AT_ONCE",
@@ -36,6 +46,7 @@ __all__ = [
     "SIGNALS",
     "Process",
     "loop_factory",
+    "take_over",
     "warn_of_fixed",
 ]
 
@@ -47,7 +58,14 @@ END_AT_ONCE = signal.SIGUSR1
 
 #: What a service listens to. They are blocked until there is somebody to hear them, so that none is
 #: lost, and again when there is nobody any more, so that none changes the exit status.
-SIGNALS = {signal.SIGCHLD, signal.SIGHUP, signal.SIGTERM, signal.SIGINT, signal.SIGQUIT}
+SIGNALS = {
+    signal.SIGCHLD,
+    signal.SIGHUP,
+    signal.SIGTERM,
+    signal.SIGINT,
+    signal.SIGQUIT,
+    signal.SIGUSR2,
+}
 
 #: Objects allocated before the cycle collector looks for garbage. A connection's objects are freed
 #: by their reference counts (see relay.stream_relay), so looking often finds nothing.
@@ -57,7 +75,10 @@ _GC_THRESHOLD = 50_000
 LOOP_VARIABLE = "ANNOTATED_SHADOWSOCKS_LOOP"
 
 #: What takes effect when a process starts, and not at a reload.
-_FIXED = ("workers", "nofile", "log", "state_directory")
+_FIXED = ("workers", "reuse_port", "nofile", "metrics", "log", "state_directory")
+
+#: Seconds between two times that a worker writes its figures down.
+_REPORT_EVERY = 1.0
 
 _log = logging.getLogger(__name__)
 
@@ -67,7 +88,8 @@ class Process:
 
     ``reload`` reads the configuration again, or is None where a supervisor does that; ``worker`` is
     this process's number among those that share the bindings, and ``lifeline`` a descriptor whose
-    end of file says that the supervisor is gone.
+    end of file says that the supervisor is gone. ``report`` is where its figures go: the board, and
+    its place there. With ``watches`` it looks after the queues, and tells ``notifier``.
     """
 
     def __init__(
@@ -78,6 +100,10 @@ class Process:
         worker: int = 0,
         reload: Callable[[], Config] | None = None,
         lifeline: int | None = None,
+        report: tuple[Board, int] | None = None,
+        watches: bool = True,
+        notifier: Notifier | None = None,
+        predecessor: int | None = None,
     ) -> None:
         self._config = config
         self._bindings = bindings
@@ -85,6 +111,11 @@ class Process:
         self._worker = worker
         self._reload = reload
         self._lifeline = lifeline
+        self._report_to = report
+        self._watches = watches
+        self._notifier = notifier or Notifier()
+        self._predecessor = predecessor
+        self._successor: int | None = None
         self._code = 0
         self._ending = False
         self._limited = False
@@ -103,6 +134,13 @@ class Process:
             self._assembly.apply(self._config, self._bindings)
             self._over = loop.create_future()
             self._listen_to_signals(loop)
+            self._watch = QueueWatch(loop, self._looked, QueueProbe())
+            if self._watches:
+                self._watch.start(self._config, self._bindings)
+            self._report(loop)
+            if self._reload is not None:
+                self._notifier.ready()
+                take_over(self._predecessor)
             gc.collect()
             gc.freeze()
             gc.set_threshold(_GC_THRESHOLD)
@@ -110,6 +148,9 @@ class Process:
         finally:
             signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
             self._assembly.close()
+            if self._report_to is not None:
+                # What was counted in the last second, and what its connections had relayed.
+                self._write(*self._report_to)
             if keeping is not None:
                 keeping.cancel()
 
@@ -119,9 +160,10 @@ class Process:
         if self._reload is not None:
             loop.add_signal_handler(signal.SIGINT, self._terminate, signal.SIGINT)
             loop.add_signal_handler(signal.SIGHUP, self._reload_now)
+            loop.add_signal_handler(signal.SIGUSR2, self._hand_over)
         else:
             # A terminal sends these to its whole process group; the supervisor decides for all.
-            for number in (signal.SIGINT, signal.SIGHUP):
+            for number in (signal.SIGINT, signal.SIGHUP, signal.SIGUSR2):
                 signal.signal(number, signal.SIG_IGN)
             loop.add_signal_handler(END_AT_ONCE, self._end)
         if self._lifeline is not None:
@@ -154,7 +196,10 @@ class Process:
             asyncio.get_running_loop().call_later(grace, self._end)
 
     def _retire(self) -> None:
+        if self._reload is not None and not self._ending and self._successor is None:
+            self._notifier.stopping()
         self._ending = True
+        self._watch.stop()
         self._assembly.stop()
         # Where a supervisor holds the sockets too, the next worker serves what waits there;
         # elsewhere this refuses whoever comes now, instead of leaving them to wait for nothing.
@@ -168,17 +213,73 @@ class Process:
     def _reload_now(self) -> None:
         if self._reload is None or self._ending:
             return
+        self._notifier.reloading()
         try:
             config = self._reload()
             self._bindings.open(config)
         except Error as error:
             _log.error("not reloaded, the old configuration goes on: %s", error)
+            self._notifier.ready()
             return
         self._assembly.apply(config, self._bindings)
         self._bindings.prune(config)
+        self._watch.start(config, self._bindings)
+        self._notifier.ready()
         warn_of_fixed(self._config, config)
         self._config = config
         _log.info("reloaded")
+
+    def _hand_over(self) -> None:
+        if self._ending or self._successor is not None:
+            return
+        try:
+            pid = start_successor(sock.fileno() for sock in self._bindings.all())
+        except Error as error:
+            _log.error("not handed over: %s", error)
+            return
+        _log.info("process %d takes over", pid)
+        self._successor = pid
+        ended = os.pidfd_open(pid)
+        asyncio.get_running_loop().add_reader(ended, self._bereaved, ended, pid)
+
+    def _bereaved(self, ended: int, pid: int) -> None:
+        """The successor has ended, before this process has."""
+        asyncio.get_running_loop().remove_reader(ended)
+        os.close(ended)
+        os.waitpid(pid, 0)
+        self._successor = None
+        if not self._ending:
+            _log.error("process %d has not taken over; this one goes on", pid)
+
+    def _looked(self) -> None:
+        self._notifier.status(f"{self._watch.probe.status()}; {self._assembly.active} connections")
+        self._notifier.alive()
+
+    def _report(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Write the figures down, now and once a second."""
+        if self._report_to is not None:
+            self._write(*self._report_to)
+            loop.call_later(_REPORT_EVERY, self._report, loop)
+
+    def _write(self, board: Board, place: int) -> None:
+        figures, name = Figures(), str(self._worker)
+        service_figures(self._assembly, figures)
+        process_figures(figures, name)
+        for listener in self._assembly.listeners:
+            owner = name if self._config.reuse_port and self._config.workers > 1 else ALL_WORKERS
+            at = listener.name, owner
+            figures.set("listener_accept_queue_high_water", listener.high_water, *at)
+        figures.set("worker_report_age_seconds", 0, name)
+        try:
+            board.write(place, figures, time.monotonic())
+        except ObserveError as error:
+            _log.warning("%s", error)
+
+
+def take_over(predecessor: int | None) -> None:
+    """Tell the process that handed its sockets over that it may retire."""
+    if predecessor is not None and predecessor == os.getppid():
+        os.kill(predecessor, signal.SIGQUIT)
 
 
 def warn_of_fixed(old: Config, new: Config) -> None:

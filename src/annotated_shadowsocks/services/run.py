@@ -1,5 +1,6 @@
 """``run_server`` and ``run_local``: a configuration, served until a signal ends it."""
 
+import logging
 import os
 import signal
 from collections.abc import Callable
@@ -9,11 +10,15 @@ from ..errors import ConfigError
 from ..resolver.resolver import Resolver
 from ..system import entropy, raise_descriptor_limit
 from .bindings import Bindings
+from .heritage import inherited
 from .process import SIGNALS, Process, loop_factory
 from .salts import SharedSalts, kept_salts, state_directory
 from .supervisor import Supervisor
+from .systemd import Notifier
 
 __all__ = ["run_local", "run_server"]
+
+_log = logging.getLogger(__name__)
 
 
 def run_server(config: Config, reload: Callable[[], Config]) -> int:
@@ -35,21 +40,38 @@ def _run(config: Config, reload: Callable[[], Config]) -> int:
     _raise_limit(config)
     # Whoever sees a port open takes the service for ready, and may send it a signal at once.
     signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
-    bindings = Bindings(config.workers)
+    notifier = Notifier.of(os.environ, os.getpid())
+    heritage = inherited(os.environ, os.getpid(), os.getppid())
+    left = heritage.describe()
+    bindings = Bindings(config.workers, config.reuse_port, heritage.adopt)
     bindings.open(config)
+    if config.metrics is not None:
+        bindings.open_metrics(config.metrics.listen)
+    heritage.settle()
+    if left:
+        _log.info("sockets were left to us: %s", left)
+    predecessor = heritage.predecessor
     salts = _salts(config)
     try:
-        if config.workers == 1:
-            return Process(config, bindings, salts, reload=reload).run()
+        if not _supervised(config):
+            process = Process(
+                config, bindings, salts, reload=reload, notifier=notifier, predecessor=predecessor
+            )
+            return process.run()
         Resolver.preload()
-        return Supervisor(config, bindings, salts, reload).run()
+        return Supervisor(config, bindings, salts, reload, notifier, predecessor).run()
     finally:
         bindings.close()
         salts.close()
 
 
+def _supervised(config: Config) -> bool:
+    # Figures are served by a process of its own, and somebody has to look after that one.
+    return config.workers > 1 or config.metrics is not None
+
+
 def _salts(config: Config) -> SharedSalts:
-    shared = config.workers > 1
+    shared = _supervised(config)
     # What is recorded of a client's traffic and played back concerns servers. A client needs its
     # memory against its own server's echo, and the file only where somebody wants it.
     if config.locals and config.state_directory is None:

@@ -80,17 +80,17 @@ class Board:
             self._taken.discard(place)
             self._turn(self._turn() + 1)
 
-    def read(self) -> tuple[Figures, list[Report]]:
-        """What those that are gone have counted, and the reports of those that have written.
+    def read(self) -> tuple[Figures, dict[int, Report]]:
+        """What those that are gone have counted, and the reports of the others by place.
 
         Raises ``ObserveError``.
         """
         for _ in range(_ATTEMPTS):
             turn = self._turn()
             gone = self._get(_RETIRED).figures
-            reports = [self._get(place) for place in range(1, self.places)]
+            reports = {place: self._get(place) for place in range(1, self.places)}
             if turn == self._turn() and not turn & 1:
-                return gone, [report for report in reports if report.at]
+                return gone, {place: each for place, each in reports.items() if each.at}
         raise ObserveError("figures", "processes die faster than their figures can be read")
 
     @property
