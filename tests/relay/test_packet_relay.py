@@ -7,7 +7,12 @@ import pytest
 from annotated_shadowsocks.endpoint import Endpoint
 from annotated_shadowsocks.errors import PolicyRejected, RemoteProtocolError, ResolveError
 from annotated_shadowsocks.relay.packet_outlet import Outside
-from annotated_shadowsocks.relay.packet_relay import Address, PacketLimits, PacketRelay
+from annotated_shadowsocks.relay.packet_relay import (
+    Address,
+    PacketLimits,
+    PacketRelay,
+    Postponed,
+)
 from annotated_shadowsocks.relay.poller import READ, EpollPoller, LoopPoller, Poller
 from annotated_shadowsocks.testing.loopback import no_descriptors_left, open_descriptors, pair
 from annotated_shadowsocks.testing.manual_loop import ManualLoop
@@ -510,6 +515,53 @@ def test_forgetting_an_owner(made: Fixture) -> None:
     made.relay.forget_owner("127.0.0.1")
     made.relay.forget_owner("192.0.2.1")
     assert len(made.relay) == 1
+
+
+# -- what takes a while ---------------------------------------------------------------------------
+
+
+class Thinking(AddressInFront):
+    """Postpones what is new to it, once."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.postponed: list[Postponed] = []
+        self.known: set[bytes] = set()
+
+    def inward(
+        self, datagram: memoryview, client: Address, out: memoryview
+    ) -> tuple[Hashable, Endpoint, memoryview]:
+        if bytes(datagram) not in self.known:
+            self.known.add(bytes(datagram))
+            self.postponed.append(Postponed())
+            raise self.postponed[-1]
+        return super().inward(datagram, client, out)
+
+
+def test_a_datagram_is_judged_when_its_front_can(made: Fixture) -> None:
+    made.front = front = Thinking()
+    made.serve(PacketLimits())
+    client = made.client()
+    made.send(client, b"first")
+    made.send(client, b"second")
+    assert len(made.relay) == 0
+    one, two = front.postponed
+    two.resume(None)
+    made.answer(b"answer", made.source_of(b"second"))
+    assert client.recv(100).endswith(b"answer")
+    one.resume(RemoteProtocolError("on reflection"))
+    assert made.relay.dropped == {"protocol": 1}
+    assert made.failures == [(RemoteProtocolError, "127.0.0.1")]
+
+
+def test_an_answer_after_the_end_is_too_late(made: Fixture) -> None:
+    made.front = front = Thinking()
+    made.serve(PacketLimits())
+    made.send(made.client(), b"first")
+    made.relay.close()
+    front.postponed[0].resume(None)
+    assert len(made.relay) == 0
+    assert silent(made.target)
 
 
 # -- flows that are not addresses -----------------------------------------------------------------

@@ -18,6 +18,7 @@ import socket
 from collections import Counter
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
+from functools import partial
 from typing import Generic, Protocol, TypeVar
 
 from ..endpoint import Endpoint
@@ -26,7 +27,15 @@ from .packet_outlet import BATCH, Outside, PacketOutlet
 from .places import Places
 from .poller import READ
 
-__all__ = ["Address", "Association", "Outlet", "PacketFront", "PacketLimits", "PacketRelay"]
+__all__ = [
+    "Address",
+    "Association",
+    "Outlet",
+    "PacketFront",
+    "PacketLimits",
+    "PacketRelay",
+    "Postponed",
+]
 
 #: A socket address as recvfrom gives it: (host, port), and two more fields for IPv6.
 Address = tuple[str, int] | tuple[str, int, int, int]
@@ -34,12 +43,23 @@ Address = tuple[str, int] | tuple[str, int, int, int]
 FlowT = TypeVar("FlowT", bound=Hashable)
 
 
+class Postponed(Exception):
+    """A datagram cannot be judged at once: whoever raises this calls ``resume`` later.
+
+    Its argument is what was wrong with the datagram, or None where it is to be judged again.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.resume: Callable[[RemoteProtocolError | None], None] = lambda error: None
+
+
 class PacketFront(Protocol[FlowT]):
     """What datagrams mean towards clients.
 
     ``out`` is a buffer to build results in, which are valid until the next call. A datagram to be
     dropped raises ``RemoteProtocolError``, one from a client that is not served
-    ``PolicyRejected``.
+    ``PolicyRejected``, and one that takes a while ``Postponed``.
     """
 
     def inward(
@@ -99,7 +119,7 @@ class PacketRelay(Generic[FlowT]):
         front: PacketFront[FlowT],
         limits: PacketLimits | None = None,
         failed: Callable[[RemoteProtocolError, Address], None] | None = None,
-        open_outlet: "Callable[[Association[FlowT]], Outlet] | None" = None,
+        open_outlet: "Callable[[Outside, Association[FlowT]], Outlet] | None" = None,
     ) -> None:
         self.outside = outside
         self.sockets = sockets
@@ -107,6 +127,7 @@ class PacketRelay(Generic[FlowT]):
         self.limits = limits or PacketLimits()
         #: Datagrams that went through to clients.
         self.to_clients = 0
+        self.closed = False
         self.places: Places[Association[FlowT]] = Places(
             loop,
             self.limits.timeout,
@@ -115,7 +136,7 @@ class PacketRelay(Generic[FlowT]):
             Association.close,
         )
         self._failed = failed
-        self._open_outlet = open_outlet or self._own_sockets
+        self._open_outlet = open_outlet or _own_sockets
         self._associations: dict[FlowT, Association[FlowT]] = {}
         for sock in sockets:
             outside.poller.watch(sock, READ, _Front(self, sock))
@@ -140,9 +161,7 @@ class PacketRelay(Generic[FlowT]):
 
     def receive(self, sock: socket.socket) -> None:
         """Relay what clients have sent to ``sock``."""
-        scratch = self.outside.poller.scratch
-        inbound, outbound = scratch.inbound, scratch.outbound
-        receive, inward = sock.recvfrom_into, self.front.inward
+        inbound, receive = self.outside.poller.scratch.inbound, sock.recvfrom_into
         for _ in range(BATCH):
             try:
                 count, client = receive(inbound)
@@ -152,25 +171,23 @@ class PacketRelay(Generic[FlowT]):
                 # An ICMP error about a datagram that we sent: reported once, no reason to stop.
                 self.outside.drop(error)
                 continue
-            try:
-                flow, target, data = inward(inbound[:count], client, outbound)
-            except RemoteProtocolError as error:
-                self.refuse(error, client)
-                continue
-            except PolicyRejected as error:
-                self.outside.drop(error)
-                continue
-            self.deliver(flow, target, data, sock, client)
+            self._take(inbound[:count], client, sock)
 
-    def deliver(
-        self,
-        flow: FlowT,
-        target: Endpoint,
-        data: memoryview,
-        sock: socket.socket,
-        client: Address,
-    ) -> None:
-        """Send a datagram of ``flow`` to ``target``; it was good, and came from ``client``."""
+    def _take(self, datagram: memoryview, client: Address, sock: socket.socket) -> None:
+        """Relay one datagram."""
+        try:
+            flow, target, data = self.front.inward(
+                datagram, client, self.outside.poller.scratch.outbound
+            )
+        except RemoteProtocolError as error:
+            self.refuse(error, client)
+            return
+        except PolicyRejected as error:
+            self.outside.drop(error)
+            return
+        except Postponed as postponed:
+            postponed.resume = partial(self._again, bytes(datagram), client, sock)
+            return
         association = self._associations.get(flow)
         if association is None:
             association = self._associate(flow, client)
@@ -180,6 +197,21 @@ class PacketRelay(Generic[FlowT]):
         association.client = client
         self.places.touch(association)
         association.outlet.send(target, data)
+
+    def _again(
+        self,
+        datagram: bytes,
+        client: Address,
+        sock: socket.socket,
+        error: RemoteProtocolError | None,
+    ) -> None:
+        """What was postponed: it is good after all, or ``error`` says why not."""
+        if self.closed:
+            return
+        if error is None:
+            self._take(memoryview(datagram), client, sock)
+        else:
+            self.refuse(error, client)
 
     def refuse(self, error: RemoteProtocolError, client: Address) -> None:
         """Drop a datagram of ``client`` that breaks the protocol, and tell."""
@@ -193,6 +225,7 @@ class PacketRelay(Generic[FlowT]):
 
     def close(self) -> None:
         """End all associations and stop receiving; the sockets stay open for whoever owns them."""
+        self.closed = True
         for sock in self.sockets:
             self.outside.poller.forget(sock)
         self.places.clear()
@@ -207,13 +240,10 @@ class PacketRelay(Generic[FlowT]):
 
     def _associate(self, flow: FlowT, client: Address) -> "Association[FlowT]":
         association = Association(self, flow)
-        association.outlet = self._open_outlet(association)
+        association.outlet = self._open_outlet(self.outside, association)
         self.places.take(association, self.front.owner(flow, client))
         self._associations[flow] = association
         return association
-
-    def _own_sockets(self, association: "Association[FlowT]") -> Outlet:
-        return PacketOutlet(self.outside, association.answer, association.close)
 
 
 class _Front:
@@ -264,3 +294,7 @@ class Association(Generic[FlowT]):
         """End; again does nothing."""
         if self._relay.gone(self):
             self.outlet.close()
+
+
+def _own_sockets(outside: Outside, association: Association[FlowT]) -> Outlet:
+    return PacketOutlet(outside, association.answer, association.close)

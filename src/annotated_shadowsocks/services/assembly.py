@@ -7,11 +7,14 @@ the connections of what it replaced go on to their ends.
 import asyncio
 import dataclasses
 import logging
+import socket
 import time
+import zlib
 from collections.abc import Callable, Hashable
 from itertools import chain
 
 from ..config.model import Config, LocalConfig, LogConfig, ServerConfig
+from ..crypto.methods import Generation
 from ..entropy import Entropy
 from ..relay.listener import Listener
 from ..relay.packet_relay import PacketLimits
@@ -153,14 +156,28 @@ class Assembly:
         service.name = f"{kind} on {endpoint}"
         if tcp:
             service.listen(bindings.listeners(endpoint, self._worker))
-        if udp:
-            service.relay_packets(bindings.udp[endpoint][self._worker], _packet_limits(config))
+        limits = _packet_limits(config)
+        if udp and (sockets := self._packet_sockets(part, bindings.udp[endpoint])):
+            service.relay_packets(sockets, limits)
+        if tcp and isinstance(service, ServerPort):
+            service.relay_packet_streams(limits)
         asked = "auto" if config.backlog is None else config.backlog
         for listener in service.listeners:
             _log.info("listening on %s, backlog asked %s: %s, TCP", listener, asked, kind)
         for packets in service.packet_relays:
             _log.info("listening on %s: %s, UDP", packets, kind)
         return service
+
+    def _packet_sockets(
+        self, part: ServerConfig | LocalConfig, sockets: list[list[socket.socket]]
+    ) -> list[socket.socket]:
+        """What this worker reads of an endpoint's sockets, of which each worker has some."""
+        if isinstance(part, LocalConfig) or part.method.generation is not Generation.AEAD_2022:
+            return sockets[self._worker]
+        # A session has one window, so one worker hears all of it, wherever it roams, and all that
+        # is sealed with the same key. The kernel deals by addresses and knows neither.
+        owner = zlib.crc32(part.password.reveal().encode()) % len(sockets)
+        return [sock for each in sockets for sock in each] if self._worker == owner else []
 
     def _server(self, config: Config, part: ServerConfig) -> ServerPort:
         targets = Targets(config.allow_private_targets, self._loop.time)

@@ -20,7 +20,7 @@ import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from ..endpoint import Endpoint
 from ..errors import (
@@ -34,18 +34,20 @@ from ..errors import (
 from ..relay.deadlines import DeadlineQueue
 from ..relay.dialer import Dial
 from ..relay.driver import Driver
-from ..relay.packet_relay import Address, PacketLimits
+from ..relay.packet_outlet import Outside
+from ..relay.packet_relay import Address, Association, Outlet, PacketLimits
 from ..relay.poller import READ
 from ..relay.stream_relay import StreamRelay
 from ..shadowsocks.credentials import ClientKeys
-from ..shadowsocks.key import MasterKey
-from ..shadowsocks.tunnel import Encoder, client_codecs
+from ..shadowsocks.tunnel import Decoder, Encoder, client_codecs
 from ..socks5.messages import UNSPECIFIED, Command
 from ..socks5.replies import reply_for
 from ..socks5.server import ConnectRequested, Request, ServerHandshake
-from .packets import BoxSeal, LocalPackets, PacketBox, portable
+from .packet_fronts import seal_maker
+from .packets import LocalPackets, PacketSeal, SocksPackets, portable
 from .port import Port
 from .runtime import Runtime
+from .stream_outlet import StreamOutlet, Way
 
 __all__ = ["LocalPort", "Upstream"]
 
@@ -66,6 +68,8 @@ class Upstream:
     keys: ClientKeys
     tcp: bool = True
     udp: bool = True
+    #: The version of UDP over TCP that it takes datagrams by; 0 where it takes them as they are.
+    udp_over_tcp: int = 0
 
 
 class LocalPort(Port):
@@ -108,25 +112,45 @@ class LocalPort(Port):
     def relay_packets(self, sockets: list[socket.socket], limits: PacketLimits) -> None:
         """Relay datagrams of ``sockets``, which are bound to the port that TCP listens on."""
         runtime = self.runtime
-        seals = [
-            BoxSeal(
-                upstream.endpoint,
-                PacketBox(upstream.keys, runtime.packet_salts, runtime.entropy),
-            )
+        makers = [
+            seal_maker(runtime, upstream.endpoint, upstream.keys)
             for upstream in self._packet_upstreams
-            if isinstance(upstream.keys, MasterKey)
         ]
-        if not seals:
+        in_streams = any(upstream.udp_over_tcp for upstream in self._upstreams)
+        if not makers and not in_streams:
             _log.warning("no server takes datagrams: UDP ASSOCIATE is refused")
             return
         self.commands.add(Command.UDP_ASSOCIATE)
 
-        def choose(client: Address) -> BoxSeal:
+        def choose(client: Address) -> PacketSeal:
             self._admit(client)
-            return seals[hash(client) % len(seals)]
+            return makers[hash(client) % len(makers)]()
 
         self.udp_port = sockets[0].getsockname()[1]
-        self.add_packet_relay(sockets, LocalPackets(choose), limits)
+        if in_streams:
+            front = SocksPackets(self._admit)
+            self.add_packet_relay(sockets, front, limits, open_outlet=self._stream_outlet)
+        else:
+            self.add_packet_relay(sockets, LocalPackets(choose), limits)
+
+    def _stream_outlet(self, outside: Outside, association: Association[Any]) -> Outlet:
+        ways = [
+            Way(
+                upstream.endpoint,
+                upstream.udp_over_tcp,
+                partial(self._codecs, upstream),
+                partial(self.dialed, upstream),
+            )
+            for upstream in self.upstreams()
+            if upstream.udp_over_tcp
+        ]
+        return StreamOutlet(outside, association, self.dialer, ways)
+
+    def _codecs(self, upstream: Upstream, target: Endpoint) -> tuple[Encoder, Decoder]:
+        runtime = self.runtime
+        return client_codecs(
+            upstream.keys, target, runtime.stream_salts, runtime.timestamps, runtime.entropy
+        )
 
     def _admit(self, client: Address) -> None:
         # Programs exist that send datagrams without asking first, and peers serve them. Where a

@@ -91,7 +91,7 @@ class Port:
         front: PacketFront[Any],
         limits: PacketLimits,
         strict: bool = False,
-        open_outlet: Callable[[Association[Any]], Outlet] | None = None,
+        open_outlet: Callable[[Outside, Association[Any]], Outlet] | None = None,
     ) -> None:
         """Relay the datagrams of ``sockets``; see ``Outside`` and ``PacketRelay``."""
         runtime = self.runtime

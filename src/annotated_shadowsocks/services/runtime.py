@@ -10,6 +10,7 @@ from ..relay.dialer import Dialer, Lookup
 from ..relay.endings import Endings
 from ..relay.poller import Poller, new_poller
 from ..relay.sockets import SocketOptions
+from ..shadowsocks.aead2022_session import SessionTable
 from ..shadowsocks.aead_stream import SaltGuard
 from ..shadowsocks.timestamp import Timestamps
 from .counters import Counters
@@ -34,10 +35,13 @@ class Runtime:
     lookup: Lookup = field(init=False)
     poller: Poller = field(init=False)
     endings: Endings = field(init=False)
+    #: The sessions of datagrams of all ports, of which some may have the same key.
+    sessions: SessionTable = field(init=False)
 
     def __post_init__(self) -> None:
         self.poller = new_poller(self.loop)
         self.endings = Endings(self.poller, self.loop)
+        self.sessions = SessionTable(self.timestamps, self.entropy, self.packet_salts)
 
     def dialer(self, check: Callable[[str], None] | None, speaks_first: bool) -> Dialer:
         """A dialer on this runtime; ``check`` refuses literals that must not be reached.

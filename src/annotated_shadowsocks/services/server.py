@@ -18,12 +18,15 @@ from collections.abc import Callable
 from ..errors import Error, LocalProtocolError, PolicyRejected
 from ..relay.dialer import Dial
 from ..relay.driver import Driver
+from ..relay.packet_outlet import Outside
 from ..relay.packet_relay import PacketLimits
 from ..shadowsocks.credentials import KeyRing, ServerKeys
 from ..shadowsocks.handshake import KeySought, TunnelRequested
 from ..shadowsocks.tunnel import server_handshake
+from ..shadowsocks.udp_over_tcp import version_of
 from .key_search import KeySearches, Search
-from .packets import PacketBox, ServerPackets
+from .packet_fronts import server_front
+from .packet_streams import PacketStreams
 from .port import Port
 from .runtime import Runtime
 
@@ -45,14 +48,24 @@ class ServerPort(Port):
         super().__init__(runtime, check, handshake_seconds)
         self.keys = keys
         self.searches = KeySearches(runtime.loop, keys) if isinstance(keys, KeyRing) else None
+        #: Where tunnels of UDP over TCP end; None where they are tunnels like any other.
+        self.packet_streams: PacketStreams | None = None
 
     def relay_packets(self, sockets: list[socket.socket], limits: PacketLimits) -> None:
         """Relay datagrams of ``sockets``, which are bound."""
+        front = server_front(self.runtime, self.keys, self.searches)
+        self.add_packet_relay(sockets, front, limits)
+
+    def relay_packet_streams(self, limits: PacketLimits) -> None:
+        """End tunnels of UDP over TCP here, and relay what they carry."""
         runtime = self.runtime
-        if not isinstance(self.keys, KeyRing):
-            raise LocalProtocolError(f"{self.keys.method.name} has sessions")
-        box = PacketBox(self.keys.holders[0].key, runtime.packet_salts, runtime.entropy)
-        self.add_packet_relay(sockets, ServerPackets(box), limits)
+        outside = Outside(runtime.poller, runtime.lookup, self._check)
+        self.packet_streams = PacketStreams(outside, runtime.endings, runtime.loop, limits)
+
+    @property
+    def active(self) -> int:
+        """Connections that are not at their end, those that carry datagrams too."""
+        return super().active + (len(self.packet_streams) if self.packet_streams else 0)
 
     def accepted(self, sock: socket.socket, address: tuple[str, int]) -> None:
         """A connection was accepted."""
@@ -62,6 +75,8 @@ class ServerPort(Port):
     def abort(self) -> None:
         """End every connection."""
         super().abort()
+        if self.packet_streams is not None:
+            self.packet_streams.close()
         if self.searches is not None:
             self.searches.close()
 
@@ -103,9 +118,13 @@ class _Session:
             return
         self._driver = None
         self._port.handshakes.discard(self)
+        _log.debug("%s:%d wants %s", *self._address[:2], event.dst)
+        version = version_of(event.dst.host)
+        if version is not None and self._port.packet_streams is not None:
+            self._relay_packets(self._port.packet_streams, version, event.payload)
+            return
         self._port.dialing.add(self)
         self._payload = event.payload
-        _log.debug("%s:%d wants %s", *self._address[:2], event.dst)
         self._dial = self._port.dialer.dial(event.dst, self._dialed)
 
     def handshake_failed(self, error: Exception, ended: bool) -> None:
@@ -163,6 +182,13 @@ class _Session:
             # The socket that a dial brought is closed by the dial; this one is ours.
             runtime.poller.close(self._sock)
             raise
+
+    def _relay_packets(self, streams: PacketStreams, version: int, payload: bytes) -> None:
+        runtime, core = self._port.runtime, self._core
+        runtime.counters.relayed += 1
+        codecs = core.decoder, core.encoder(runtime.entropy)
+        owner = core.user or self._address[0]
+        streams.begin(self._sock, codecs, version, (payload, core.unread()), owner)
 
     def _relay(self, far: socket.socket) -> None:
         port, runtime = self._port, self._port.runtime

@@ -33,12 +33,14 @@ _WAITING = 32
 class Way:
     """A server that takes datagrams in a stream.
 
-    ``codecs`` gives, for a new tunnel to a target, what seals and what opens it.
+    ``codecs`` gives, for a new tunnel to a target, what seals and what opens it; ``dialed`` is told
+    whether the server could be reached.
     """
 
     server: Endpoint
     version: int
     codecs: Callable[[Endpoint], tuple[Codec, Codec]]
+    dialed: Callable[[bool], None] = lambda well: None
 
     @property
     def target(self) -> Endpoint:
@@ -96,6 +98,7 @@ class StreamOutlet:
             self._dial = dial
 
     def _dialed(self, way: Way, answer: socket.socket | Error) -> None:
+        way.dialed(not isinstance(answer, Error))
         if isinstance(answer, Error):
             _log.warning("%s", answer)
             if self._ways:

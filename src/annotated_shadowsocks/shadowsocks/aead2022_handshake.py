@@ -38,6 +38,7 @@ from .aead_stream import SaltGuard
 from .handshake import TunnelRequested
 from .identity import KeyTable, User
 from .timestamp import Timestamps
+from .udp_over_tcp import version_of
 
 __all__ = ["HopChosen", "RelayHandshake", "ServerHandshake"]
 
@@ -148,7 +149,7 @@ def _open(box: Aead, counter: int, sealed: bytes) -> bytes:
 def _parse(variable: bytes) -> tuple[Endpoint, bytes]:
     """Target and first payload of a variable header."""
     target, at = address.decode(variable)
-    if not target.port:
+    if not target.port and version_of(target.host) is None:
         raise RemoteProtocolError("port 0 cannot be dialled")
     start = at + 2
     # More padding than anybody should make is no harm to whoever reads it, if it is all here.

@@ -13,6 +13,12 @@ given up, until none of its packets is recent any more (``REMEMBERED``). That go
 nobody sets. Should the wall clock be set back, the packets are recent once more, and their session
 is not known: so a new session has to begin later than any forgotten one was heard of.
 
+What is forgotten with the process, a memory that outlives it has to know. It need not be asked for
+each packet. A table claims there, for a session and the second in a packet's timestamp, that all
+the session's packets of that second are its own to judge; where the claim was made before, another
+table has judged some of them, and nobody can say which. So one claim a second is what a session
+costs, and a session that meets a new table loses the packets of one second.
+
 A server that restarts begins new sessions, and may be overtaken by what it said before. So a client
 keeps two [SIP022].
 """
@@ -37,6 +43,7 @@ from .aead2022_packet import (
     parse_rest,
     session_box,
 )
+from .aead_stream import SaltGuard
 from .identity import KeyChain, KeyTable, User
 from .timestamp import MAX_SKEW, Timestamps
 from .window import SlidingWindow
@@ -53,11 +60,13 @@ MAX_SESSIONS = 65_536
 class _Incoming:
     """One direction of a session as its receiver knows it."""
 
-    __slots__ = ("box", "latest", "seen", "session_id", "window")
+    __slots__ = ("box", "claimed", "latest", "seen", "session_id", "window")
 
     def __init__(self, session_id: bytes, box: Aead) -> None:
         self.session_id = session_id
         self.box = box
+        #: The seconds whose packets are ours to judge.
+        self.claimed: set[int] = set()
         self.window = SlidingWindow()
         #: The latest timestamp of its good packets.
         self.latest = 0
@@ -214,16 +223,18 @@ class SessionTable:
     """All sessions of a server, by the user's key and client session id.
 
     One table serves all ports, whatever their keys: what one of them has heard, another one with
-    the same key refuses. Memory views are not to overlap each other; ``now`` is monotonic time in
-    seconds.
+    the same key refuses. ``guard`` is what it shares with other tables, before it and beside it.
+    Memory views are not to overlap each other; ``now`` is monotonic time in seconds.
     """
 
     def __init__(
         self,
         timestamps: Timestamps,
         entropy: Entropy,
+        guard: SaltGuard | None = None,
         max_sessions: int = MAX_SESSIONS,
     ) -> None:
+        self._guard = guard
         self._timestamps = timestamps
         self._entropy = entropy
         self._max_sessions = max_sessions
@@ -266,6 +277,8 @@ class SessionTable:
         if session is None:
             self._make_room(timestamp, now)
             session = ServerSession(key, user, incoming, self._timestamps, self._entropy)
+        if timestamp not in incoming.claimed:
+            self._claim(key, incoming, timestamp)
         incoming.accept(header, timestamp, now)
         self._sessions[key] = session
         if session.released is not None:
@@ -278,6 +291,14 @@ class SessionTable:
         session.released = now
         self._released[session.key] = session
         self._forget(now)
+
+    def _claim(self, key: bytes, incoming: _Incoming, second: int) -> None:
+        """Judge the session's packets of that second from here on, or raise ``ReplayError``."""
+        if self._guard is not None and not self._guard.add(key + second.to_bytes(8, "big")):
+            raise ReplayError("a packet that was heard, or may have been, before this table began")
+        if len(incoming.claimed) > REMEMBERED:
+            incoming.claimed = {one for one in incoming.claimed if one > second - REMEMBERED}
+        incoming.claimed.add(second)
 
     def _make_room(self, timestamp: int, now: float) -> None:
         """Raise what is to be raised for a new session whose first packet has ``timestamp``."""

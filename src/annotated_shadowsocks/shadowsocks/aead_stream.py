@@ -190,9 +190,11 @@ class AeadDecoder:
 
 
 def opens(key: MasterKey, salt: bytes, box: bytes) -> bool:
-    """Whether ``box`` is the first of a stream that ``key`` sealed with ``salt``."""
+    """Whether ``key`` sealed ``box`` with ``salt``: the first of a stream, or a packet's."""
     try:
-        key.session(salt).decrypt_into(bytes(key.method.nonce_size), box, None, bytearray(2))
+        key.session(salt).decrypt_into(
+            bytes(key.method.nonce_size), box, None, bytearray(len(box) - TAG_SIZE)
+        )
     except InvalidTag:
         return False
     return True

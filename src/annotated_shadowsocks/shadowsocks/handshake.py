@@ -25,6 +25,7 @@ from ..wire.core import NEED_DATA, PAUSED, Event
 from .aead_stream import LENGTH_BOX, AeadDecoder, AeadEncoder, SaltGuard
 from .credentials import Holder, KeyRing
 from .key import MasterKey
+from .udp_over_tcp import version_of
 
 __all__ = ["KeySought", "ServerHandshake", "TunnelRequested", "client_encoder"]
 
@@ -158,7 +159,7 @@ class ServerHandshake:
         dst, end = found
         # A chunk that does not authenticate behind a good address is the relay's to find: the
         # decoder stays failed, and what was opened before it is still the client's.
-        if not dst.port:
+        if not dst.port and version_of(dst.host) is None:
             raise RemoteProtocolError("port 0 cannot be dialled")
         self._paused = True
         return TunnelRequested(dst, self._plain[end:])

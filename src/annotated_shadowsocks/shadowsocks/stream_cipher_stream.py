@@ -27,6 +27,7 @@ from .aead_stream import SaltGuard
 from .credentials import KeyRing
 from .handshake import TunnelRequested
 from .key import MasterKey
+from .udp_over_tcp import version_of
 
 __all__ = [
     "ServerHandshake",
@@ -140,7 +141,7 @@ class ServerHandshake(HandshakeCore[TunnelRequested]):
         iv = yield from reader.read_exact(self._key.method.salt_size)
         reader.context = self.decoder.begin(iv)
         target: Endpoint = yield from address.read(reader)
-        if not target.port:
+        if not target.port and version_of(target.host) is None:
             raise RemoteProtocolError("port 0 cannot be dialled")
         # Anybody can make an IV be remembered. Most of what is not a stream fails before here, and
         # that is all the difference there is.
