@@ -1,4 +1,4 @@
-"""Expectations about queues, counters and clients: what a stage shows, against what a script says."""
+"""Expectations about queues, counters and clients: what a script says, against what is shown."""
 
 from collections.abc import Callable
 from functools import partial

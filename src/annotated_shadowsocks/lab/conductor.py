@@ -23,6 +23,7 @@ from ..scripts.statements import (
     CounterCheck,
     DropsCheck,
     IcmpLine,
+    Ignored,
     OutcomeCheck,
     PacketLine,
     Place,
@@ -200,6 +201,10 @@ class _Conductor:
             got = print_body(flow.describe(heard.segment, False))
             differ(f"no more segments for {name}", f"{got} at {text(heard.at)}")
 
+    def _ignore(self, name: str) -> None:
+        while (heard := self._stage.receive(name, False, self._stage.now)) is not None:
+            self._flow(name).learn(heard.segment, False)
+
     def _expect_silence_everywhere(self) -> None:
         for name, flow in self._flows.items():
             if flow.far is not None and name != _NAMELESS:
@@ -228,6 +233,9 @@ class _Conductor:
             case SilenceCheck(names):
                 for name in names:
                     self._expect_silence(name)
+            case Ignored(names):
+                for name in names:
+                    self._ignore(name)
             case OutcomeCheck() | QueueCheck() | CounterCheck() | DropsCheck() | ViewCheck():
                 self._checks.make(body)
             case _:

@@ -6,7 +6,7 @@ Sixty-three seconds of retries pass in milliseconds, and the same script makes t
 from collections import defaultdict, deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from errno import EBADF, ECONNREFUSED, ECONNRESET, EINVAL
+from errno import EAGAIN, EBADF, ECONNREFUSED, ECONNRESET, EINVAL, ENOTCONN
 
 from ..endpoint import Endpoint
 from ..errors import ConfigError
@@ -183,6 +183,7 @@ class ModelStage:
         if isinstance(socket, Listener):
             self._host.setsockopt(socket, option, value)
         elif isinstance(socket, _Socket):
+            self._host.check_option(option, value)
             socket.options[option] = value
         else:
             raise ConfigError("", f"{option.name} is for listeners here", "set it on the listener")
@@ -210,7 +211,7 @@ class ModelStage:
         connection, effects = self._host.accept(self._listener(fd), self.now)
         self._did(effects)
         if connection is None:
-            raise BlockingIOError(11, "nobody waits")
+            raise BlockingIOError(EAGAIN, "nobody waits")
         self._sockets[new_fd] = connection
 
     def shutdown(self, fd: int, how: int) -> None:
@@ -251,7 +252,7 @@ class ModelStage:
     def _connection(self, fd: int) -> Connection:
         socket = self._socket(fd)
         if not isinstance(socket, Connection):
-            raise OSError(107, f"socket {fd} is not connected")
+            raise OSError(ENOTCONN, f"socket {fd} is not connected")
         return socket
 
     # Kernel clients and the wire
@@ -315,6 +316,19 @@ class ModelStage:
     def drops(self, fd: int) -> int:
         """What a listener has swallowed."""
         return self._listener(fd).drops
+
+    def counters(self, clients: bool) -> Mapping[str, int]:
+        """All that are not zero."""
+        return (self._clients if clients else self._host).counters.snapshot()
+
+    def all_drops(self) -> Mapping[int, int]:
+        """``drops`` of every listener that is open, by its number in the script."""
+        sockets = self._sockets.items()
+        return {
+            fd: one.drops
+            for fd, one in sockets
+            if isinstance(one, Listener) and one.state is State.LISTEN
+        }
 
     def note(self, text: str) -> None:
         """A line of the script."""

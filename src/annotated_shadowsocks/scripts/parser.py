@@ -14,6 +14,7 @@ A statement begins with a time, or on a line of its own. What follows is told by
 ``client A connect``                  a client with a kernel: connect, send 5, close
 ``A connected``                       connecting, connected, refused, reset, timeout
 ``C silent``                          nothing was sent to it beyond what stands above
+``P1..P5 ignored``                    whatever else was sent to them does not matter
 ``accept_queue 2/1``                  depth and limit, also ``syn_queue``; ``accept_queue(4)``
 ``TcpExt ListenOverflows +1``         one more than at the last look; without ``+`` since the start
 ``sk_drops +2``                       the same for one listener
@@ -38,6 +39,7 @@ from .statements import (
     DropsCheck,
     Foreign,
     IcmpLine,
+    Ignored,
     Names,
     Outcome,
     OutcomeCheck,
@@ -188,8 +190,10 @@ def _about(cursor: Cursor) -> Body:
         return parse_packet(cursor, names)
     if cursor.maybe(r"silent\b"):
         return SilenceCheck(names)
+    if cursor.maybe(r"ignored\b"):
+        return Ignored(names)
     outcomes = "|".join(outcome.value for outcome in Outcome)
-    found = cursor.take(rf"(?:{outcomes})\b", "'<', '>', silent, or an outcome such as connected")
+    found = cursor.take(rf"(?:{outcomes})\b", "'<', '>', silent, ignored or an outcome")
     return OutcomeCheck(names, Outcome(found))
 
 

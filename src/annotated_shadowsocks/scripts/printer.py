@@ -23,6 +23,7 @@ from .statements import (
     DropsCheck,
     Foreign,
     IcmpLine,
+    Ignored,
     Names,
     OutcomeCheck,
     PacketLine,
@@ -118,6 +119,8 @@ def print_body(body: Body) -> str:
             return f"{names} {outcome.value}"
         case SilenceCheck(names):
             return f"{names} silent"
+        case Ignored(names):
+            return f"{names} ignored"
         case QueueCheck(queue, depth, limit, fd):
             return f"{queue.value}{_of(fd)} {depth}" + ("" if limit is None else f"/{limit}")
         case CounterCheck(group, name, amount, more, clients):

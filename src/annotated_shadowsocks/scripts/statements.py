@@ -32,6 +32,7 @@ __all__ = [
     "DropsCheck",
     "Foreign",
     "IcmpLine",
+    "Ignored",
     "Names",
     "Outcome",
     "OutcomeCheck",
@@ -252,6 +253,13 @@ class SilenceCheck:
     names: Names
 
 
+@dataclass(frozen=True, slots=True)
+class Ignored:
+    """``P1..P5 ignored``: whatever else was sent to them until now does not matter."""
+
+    names: Names
+
+
 class Queue(Enum):
     """The two queues of a listener."""
 
@@ -357,6 +365,7 @@ Body: TypeAlias = (
     | ClientCall
     | OutcomeCheck
     | SilenceCheck
+    | Ignored
     | QueueCheck
     | CounterCheck
     | DropsCheck

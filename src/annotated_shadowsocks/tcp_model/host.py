@@ -167,17 +167,21 @@ class Host:
 
     def setsockopt(self, listener: Listener, option: SocketOption, value: int) -> None:
         """Set an option before or after listen()."""
-        self._check_option(option)
+        self.check_option(option, value)
         if option is SocketOption.TCP_DEFER_ACCEPT:
             listener.defer_accept = secs_to_retrans(value)
         elif option is SocketOption.TCP_SYNCNT:
-            if not 1 <= value <= 127:
-                raise OSError(errno.EINVAL, f"TCP_SYNCNT {value}: 1 to 127 are possible")
             listener.syn_retries = value
         else:
-            if value < 0:
-                raise OSError(errno.EINVAL, f"TCP_FASTOPEN {value} is negative")
             listener.fast_open.limit = min(value, self.sysctl.somaxconn)
+
+    def check_option(self, option: SocketOption, value: int) -> None:
+        """Whether a socket that is not bound yet could set it. Raises ``OSError``."""
+        self._check_option(option)
+        if option is SocketOption.TCP_SYNCNT and not 1 <= value <= 127:
+            raise OSError(errno.EINVAL, f"TCP_SYNCNT {value}: 1 to 127 are possible")
+        if option is SocketOption.TCP_FASTOPEN and value < 0:
+            raise OSError(errno.EINVAL, f"TCP_FASTOPEN {value} is negative")
 
     def getsockopt(self, listener: Listener, option: SocketOption) -> int:
         """What a kernel would say: TCP_DEFER_ACCEPT has been rounded."""
