@@ -49,8 +49,15 @@ _TABLES = [*(KeyTable(psk) for psk in _PSKS), KeyTable(_PSKS[0], [_USER])]
 _CHAINS = [*(KeyChain(psk) for psk in _PSKS), KeyChain(_USER.psk, (_PSKS[0],))]
 
 
-def _no_entropy(size: int) -> bytes:
-    return bytes(size)
+class _Chance:
+    """Entropy that is the same for each input, and never the same twice."""
+
+    def __init__(self) -> None:
+        self._drawn = 1 << 32
+
+    def __call__(self, size: int) -> bytes:
+        self._drawn += 1
+        return self._drawn.to_bytes(16, "little")[:size].ljust(size, b"!")
 
 
 def _sealed(box: Aead, counter: int, plain: bytes) -> bytes:
@@ -153,8 +160,8 @@ def _server(table: KeyTable) -> ServerHandshake:
 def packet_2022(data: bytes) -> None:
     """Datagrams of a stranger make no session, and move nothing."""
     for table, chain in zip(_TABLES, _CHAINS, strict=True):
-        sessions = SessionTable(_TIMESTAMPS, _no_entropy)
-        client = ClientSession(chain, _TIMESTAMPS, _no_entropy)
+        sessions = SessionTable(_TIMESTAMPS, _Chance())
+        client = ClientSession(chain, _TIMESTAMPS, _Chance())
         with suppress(RemoteProtocolError):
             sessions.open(table, memoryview(data), _OUT, 0.0)
             raise AssertionError("junk was opened")
@@ -170,14 +177,14 @@ def packet_2022_keyed(data: bytes) -> None:
     """Any body, sealed as it should be, to a server; what comes out was in it."""
     pieces = Pieces(data)
     at = pieces.number() % len(_TABLES)
-    sender = PacketSender(_CHAINS[at], pieces.octets(8), _no_entropy)
+    sender = PacketSender(_CHAINS[at], pieces.octets(8), _Chance())
     body = pieces.rest()
     if len(body) % 2:
         body = b"\0" + _NOW.to_bytes(8, "big") + body
     size = sender.seal(b"", body, _OUT)
     packet = bytes(_OUT[:size])
     assert size >= len(body) + HEADER_SIZE
-    sessions = SessionTable(_TIMESTAMPS, _no_entropy)
+    sessions = SessionTable(_TIMESTAMPS, _Chance())
     with suppress(RemoteProtocolError):
         _, _, payload = sessions.open(_TABLES[at], memoryview(packet), _OUT, 0.0)
         assert body.endswith(bytes(payload))
