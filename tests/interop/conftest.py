@@ -7,16 +7,16 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 
 import pytest
-from peers import cache
-from peers.catalogue import PEERS
-from peers.model import PeerError
-from peers.table import Cell, table
 
 from annotated_shadowsocks.testing.hops import Hop, Hops
 from annotated_shadowsocks.testing.loops import LOOPS
 from annotated_shadowsocks.testing.name_server import NameServer, addresses
 from annotated_shadowsocks.testing.origin import Origin
 from annotated_shadowsocks.testing.programs import ProgramError, find_program, program_version
+from peers import cache
+from peers.catalogue import PEERS
+from peers.model import PeerError
+from peers.table import Cell, table
 
 NEEDED = ("curl", "dig", "ss-local", "ss-server", "ss-tunnel")
 

@@ -8,16 +8,16 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from peers import ours
-from peers.checks import by_tcp, by_udp, in_order
-from peers.model import Link
-from peers.outline import OUTLINE
-from peers.stage import Stage, free_endpoint, new_key
 
 from annotated_shadowsocks.endpoint import Endpoint
 from annotated_shadowsocks.testing.namespaces import in_fresh_network
 from annotated_shadowsocks.testing.origin import Origin
 from annotated_shadowsocks.testing.programs import find_program
+from peers import ours
+from peers.checks import by_tcp, by_udp, in_order
+from peers.model import Link
+from peers.outline import OUTLINE
+from peers.stage import Stage, free_endpoint, new_key
 
 pytestmark = [pytest.mark.interop, pytest.mark.root]
 

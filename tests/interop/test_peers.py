@@ -9,11 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from peers import ours
-from peers.catalogue import PEERS
-from peers.checks import Check, by_tcp, by_udp, in_order
-from peers.model import Link
-from peers.stage import Stage, free_endpoint, new_key
 
 from annotated_shadowsocks.crypto.methods import TABLE
 from annotated_shadowsocks.endpoint import Endpoint
@@ -21,6 +16,11 @@ from annotated_shadowsocks.testing.hops import Hop
 from annotated_shadowsocks.testing.name_server import NameServer
 from annotated_shadowsocks.testing.origin import Origin
 from annotated_shadowsocks.testing.programs import ProgramError
+from peers import ours
+from peers.catalogue import PEERS
+from peers.checks import Check, by_tcp, by_udp, in_order
+from peers.model import Link
+from peers.stage import Stage, free_endpoint, new_key
 
 pytestmark = pytest.mark.interop
 

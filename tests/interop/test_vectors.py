@@ -12,10 +12,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from peers import cache
-from peers.model import Launch, Link
-from peers.sing_box import SING_BOX
-from peers.stage import free_endpoint
 
 from annotated_shadowsocks.endpoint import Endpoint
 from annotated_shadowsocks.shadowsocks.aead2022_session import ClientSession
@@ -34,6 +30,10 @@ from annotated_shadowsocks.testing.sip022 import (
 )
 from annotated_shadowsocks.testing.time_server import TimeServer
 from annotated_shadowsocks.wire import address
+from peers import cache
+from peers.model import Launch, Link
+from peers.sing_box import SING_BOX
+from peers.stage import free_endpoint
 
 pytestmark = pytest.mark.interop
 

@@ -4,10 +4,10 @@ import dataclasses
 from pathlib import Path
 
 import pytest
-from peers.model import Peer, PeerError
-from peers.recipes import run, tool
 
 from peers import cache
+from peers.model import Peer, PeerError
+from peers.recipes import run, tool
 
 
 @dataclasses.dataclass

@@ -4,13 +4,13 @@ import re
 from pathlib import Path
 
 import pytest
-from peers.catalogue import PEERS
-from peers.model import Link, Peer
-from peers.recipes import CargoCrate, GoModule, PythonPackage
 
 from annotated_shadowsocks.crypto.methods import TABLE
 from annotated_shadowsocks.endpoint import Endpoint
 from peers import ours
+from peers.catalogue import PEERS
+from peers.model import Link, Peer
+from peers.recipes import CargoCrate, GoModule, PythonPackage
 
 TREE = Path(__file__).parents[2]
 
