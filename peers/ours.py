@@ -4,7 +4,7 @@ import json
 import sys
 from pathlib import Path
 
-from annotated_shadowsocks.crypto.methods import METHODS
+from annotated_shadowsocks.crypto.methods import TABLE
 from annotated_shadowsocks.endpoint import Endpoint
 
 from .model import Launch, Link, Side
@@ -14,7 +14,7 @@ __all__ = ["CLIENT", "SERVER"]
 _COMMAND = [sys.executable, "-m", "annotated_shadowsocks"]
 
 #: All that is served here and now: what this build of OpenSSL lacks is not.
-_METHODS = frozenset(name for name, row in METHODS.items() if not row.unavailable)
+_METHODS = frozenset(name for name, row in TABLE.items() if not row.unavailable)
 
 
 def _launch(program: str, file: Path, link: Link, **more: object) -> Launch:
@@ -28,7 +28,7 @@ def _launch(program: str, file: Path, link: Link, **more: object) -> Launch:
         "shutdown_grace": 0,
         **more,
     }
-    if METHODS[link.method].insecure:
+    if TABLE[link.method].insecure:
         document["allow_insecure_ciphers"] = True
     return Launch([*_COMMAND, program, "-c", str(file)], {file: json.dumps(document)})
 

@@ -9,7 +9,7 @@ from annotated_shadowsocks.config import options as o
 from annotated_shadowsocks.config.kinds import HostPort
 from annotated_shadowsocks.config.option import RUST_PROGRAMS, Scope, Standing
 from annotated_shadowsocks.config.secret import Secret
-from annotated_shadowsocks.crypto.methods import METHODS
+from annotated_shadowsocks.crypto.methods import TABLE
 from annotated_shadowsocks.endpoint import Endpoint
 from annotated_shadowsocks.errors import UsageError
 
@@ -38,7 +38,7 @@ def refusal(line: str, program: str = "sslocal") -> str:
         ("-l 1", {"local_port": 1}),
         ("-k x", {"password": Secret("x")}),
         ("--password-file x", {"password_file": "x"}),
-        ("-m aes-256-gcm", {"method": METHODS["aes-256-gcm"]}),
+        ("-m aes-256-gcm", {"method": TABLE["aes-256-gcm"]}),
         ("-u", {"mode": "udp_only"}),
         ("-U", {"mode": "tcp_and_udp"}),
         ("-uv", {"mode": "udp_only", "verbose": 1}),

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from annotated_shadowsocks.config import kinds
 from annotated_shadowsocks.config.kinds import HostPort
 from annotated_shadowsocks.config.secret import Secret
-from annotated_shadowsocks.crypto.methods import METHODS
+from annotated_shadowsocks.crypto.methods import TABLE
 from annotated_shadowsocks.endpoint import Endpoint
 from annotated_shadowsocks.errors import ConfigError
 
@@ -52,7 +52,7 @@ positive = kinds.seconds(0.001)
         (kinds.host_ports, ["a", "b:1"], (HostPort("a", None), HostPort("b", 1))),
         (kinds.secret, "x", Secret("x")),
         (kinds.port_passwords, {"8388": "x"}, {8388: Secret("x")}),
-        (kinds.cipher_method, "aes-128-gcm", METHODS["aes-128-gcm"]),
+        (kinds.cipher_method, "aes-128-gcm", TABLE["aes-128-gcm"]),
         (kinds.resolvers, "system", None),
         (kinds.resolvers, "192.0.2.1", (Endpoint("192.0.2.1", 53),)),
         (kinds.resolvers, "192.0.2.1, [::1]:5353", (("192.0.2.1", 53), ("::1", 5353))),
@@ -200,3 +200,32 @@ def test_any_value_is_taken_or_refused_with_a_remedy(kind: Kind, value: object) 
     except ConfigError as error:
         assert error.problem
         assert error.remedy
+
+
+@pytest.mark.parametrize(
+    ("written", "version"),
+    [
+        # sing-box, "UDP over TCP": a boolean, or an object whose version is 2 where it is not said
+        (False, 0),
+        (True, 2),
+        ({"enabled": True}, 2),
+        ({"enabled": True, "version": 0}, 2),
+        ({"enabled": True, "version": 1}, 1),
+        ({"enabled": True, "version": 2}, 2),
+        ({"enabled": False, "version": 1}, 0),
+        ({}, 0),
+        (0, 0),
+        (1, 1),
+        ("2", 2),
+    ],
+)
+def test_versions_of_udp_over_tcp(written: object, version: int) -> None:
+    assert kinds.udp_over_tcp(written) == version
+
+
+@pytest.mark.parametrize(
+    "written", [3, -1, "yes", None, {"enabled": True, "version": 3}, {"on": True}, {"enabled": 1}]
+)
+def test_what_is_no_version_of_udp_over_tcp(written: object) -> None:
+    with pytest.raises(ConfigError):
+        kinds.udp_over_tcp(written)

@@ -1,16 +1,14 @@
 import pytest
 from cryptography.exceptions import UnsupportedAlgorithm
 
-from annotated_shadowsocks.crypto import methods
 from annotated_shadowsocks.crypto.kdf import evp_bytes_to_key, session_subkey
 from annotated_shadowsocks.crypto.methods import (
-    METHODS,
-    SERVED,
     TABLE,
     TAG_SIZE,
     CipherMethod,
     Generation,
     find,
+    insecurity,
     of_generation,
 )
 from annotated_shadowsocks.crypto.stream_cipher import StreamCipher
@@ -74,16 +72,12 @@ def test_the_salt_is_as_long_as_the_key(method: CipherMethod) -> None:
 
 
 @every_row
-def test_find_gives_what_is_served_and_available(row: CipherMethod) -> None:
-    if row.generation in SERVED and not row.unavailable and not row.insecure:
-        assert find(row.name) is find(row.name.upper()) is row
-    else:
-        with pytest.raises(ConfigError):
+def test_find_gives_what_is_available(row: CipherMethod) -> None:
+    if row.unavailable:
+        with pytest.raises(ConfigError, match="is not available"):
             find(row.name)
-
-
-def test_the_services_know_plain_aead() -> None:
-    assert METHODS.items() >= AEAD.items()
+    else:
+        assert find(row.name) is find(row.name.upper()) is row
 
 
 # SIP022 sections 2.1 and 4
@@ -141,38 +135,32 @@ def test_what_openssl_lacks_is_found_out() -> None:
     assert row.unavailable == "this build of OpenSSL does not have it"
 
 
-@pytest.fixture
-def all_served(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(methods, "METHODS", TABLE)
+def test_what_is_missing_says_where_to_look() -> None:
+    problem = "'2022-blake3-chacha8-poly1305' is not available: no library at hand has ChaCha8"
+    with pytest.raises(ConfigError, match=problem) as raised:
+        find("2022-blake3-chacha8-poly1305")
+    assert "--list-ciphers" in raised.value.remedy
 
 
-@pytest.mark.usefixtures("all_served")
 @pytest.mark.parametrize(
     ("name", "problem"),
     [
-        ("2022-blake3-chacha8-poly1305", "is not available: no library at hand has ChaCha8"),
         ("rc4-md5", "is insecure: whoever is on the path can change what it carries"),
         ("none", "is insecure: whoever is on the path can read what it carries"),
-        ("salsa20", "is insecure"),
     ],
 )
-def test_what_is_known_and_refused(name: str, problem: str) -> None:
-    with pytest.raises(ConfigError, match=f"method '{name}' {problem}") as raised:
-        find(name)
-    assert "--list-ciphers" in raised.value.remedy or "--allow-insecure" in raised.value.remedy
+def test_what_is_only_for_those_who_insist(name: str, problem: str) -> None:
+    error = insecurity(find(name))
+    assert error is not None
+    assert error.problem == f"method '{name}' {problem}"
+    assert "--allow-insecure-ciphers" in error.remedy
 
 
-@pytest.mark.usefixtures("all_served")
-def test_an_operator_may_mean_it() -> None:
-    for row in of_generation(Generation.STREAM).values():
-        if row.unavailable:
-            with pytest.raises(ConfigError, match="is not available"):
-                find(row.name, allow_insecure=True)
-        else:
-            assert find(row.name.upper(), allow_insecure=True) is row
+@every_row
+def test_nothing_else_is_insecure(row: CipherMethod) -> None:
+    assert (insecurity(row) is None) == (row.generation is not Generation.STREAM)
 
 
-@pytest.mark.usefixtures("all_served")
 def test_nothing_insecure_or_missing_is_proposed() -> None:
     with pytest.raises(ConfigError) as raised:
         find("aes-256-cfg")
@@ -187,9 +175,3 @@ def test_an_unknown_method_gets_the_nearest_and_the_list() -> None:
     text = str(raised.value)
     assert "unknown method 'aes-256-gmc'; did you mean aes-256-gcm? there is" in text
     assert all(name in text for name in AEAD)
-
-
-@pytest.mark.parametrize("name", ["", "none", "plain"])
-def test_a_method_that_hides_nothing_is_refused(name: str) -> None:
-    with pytest.raises(ConfigError, match=r"unknown method|is insecure"):
-        find(name)

@@ -5,12 +5,12 @@ import socket
 
 import pytest
 
-from annotated_shadowsocks.crypto import methods
 from annotated_shadowsocks.endpoint import Endpoint
 from annotated_shadowsocks.relay.poller import Scratch
 from annotated_shadowsocks.relay.stream_relay import Leg
 from annotated_shadowsocks.testing.loops import LOOPS, run_on
 from annotated_shadowsocks.testing.server_harness import (
+    ALL_METHODS,
     Service,
     exchange,
     local_config,
@@ -29,7 +29,7 @@ from annotated_shadowsocks.testing.targets import (
 )
 
 both_loops = pytest.mark.parametrize("loop_name", LOOPS)
-all_methods = pytest.mark.parametrize("method", list(methods.METHODS))
+all_methods = pytest.mark.parametrize("method", ALL_METHODS)
 
 KEY = master_key()
 

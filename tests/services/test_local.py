@@ -7,7 +7,6 @@ import socket
 import pytest
 
 from annotated_shadowsocks.config.model import Config
-from annotated_shadowsocks.crypto import methods
 from annotated_shadowsocks.endpoint import Endpoint
 from annotated_shadowsocks.errors import AuthenticationError
 from annotated_shadowsocks.services.local import LocalPort, Upstream
@@ -16,6 +15,7 @@ from annotated_shadowsocks.socks5.client import ClientHandshake
 from annotated_shadowsocks.socks5.messages import Command, Reply, RequestRefused
 from annotated_shadowsocks.testing.loops import LOOPS, run_on
 from annotated_shadowsocks.testing.server_harness import (
+    ALL_METHODS,
     Service,
     exchange,
     local_config,
@@ -36,7 +36,7 @@ from annotated_shadowsocks.testing.targets import (
 from annotated_shadowsocks.wire import address
 
 both_loops = pytest.mark.parametrize("loop_name", LOOPS)
-all_methods = pytest.mark.parametrize("method", list(methods.METHODS))
+all_methods = pytest.mark.parametrize("method", ALL_METHODS)
 
 KEY = master_key()
 

@@ -1,8 +1,4 @@
-"""The one table of cipher methods. Whatever knows a method by name knows it from here.
-
-``TABLE`` has every method there is, ``METHODS`` those of a generation that is served: what a
-configuration may name.
-"""
+"""The one table of cipher methods. Whatever knows a method by name knows it from here."""
 
 import difflib
 from dataclasses import dataclass
@@ -16,13 +12,12 @@ from .aead import Aead, AeadFactory, XChaCha20Poly1305, aes_gcm, chacha20_poly13
 from .stream_cipher import CIPHERS, StreamCipherFactory
 
 __all__ = [
-    "METHODS",
-    "SERVED",
     "TABLE",
     "TAG_SIZE",
     "CipherMethod",
     "Generation",
     "find",
+    "insecurity",
     "of_generation",
 ]
 
@@ -36,10 +31,6 @@ class Generation(Enum):
     AEAD = "AEAD (SIP004)"
     AEAD_2022 = "AEAD-2022 (SIP022)"
     STREAM = "stream cipher"
-
-
-#: The generations that the services know how to relay. Whoever teaches them one adds it here.
-SERVED = frozenset({Generation.AEAD})
 
 
 def _no_box(key: bytes) -> Aead:
@@ -142,40 +133,34 @@ TABLE: dict[str, CipherMethod] = {
     )
 }
 
-METHODS: dict[str, CipherMethod] = {
-    name: row for name, row in TABLE.items() if row.generation in SERVED
-}
-
 
 def of_generation(generation: Generation) -> dict[str, CipherMethod]:
-    """The methods of one generation, whether they are served or not, by name."""
+    """The methods of one generation, whether they can be used here or not, by name."""
     return {name: row for name, row in TABLE.items() if row.generation is generation}
 
 
-def find(name: str, allow_insecure: bool = False) -> CipherMethod:
-    """The method of that name, which is served and can be used.
+def find(name: str) -> CipherMethod:
+    """The method of that name, which can be used here; see ``insecurity`` too.
 
-    Raises ``ConfigError`` that says why it cannot be, or lists what there is, nearest first. A
-    method that is insecure is refused too, unless ``allow_insecure``.
+    Raises ``ConfigError`` that says why it cannot be, or lists what there is, nearest first.
     """
-    method = METHODS.get(name.lower())
+    method = TABLE.get(name.lower())
     if method is None:
-        usable = [row.name for row in METHODS.values() if _problem(row, allow_insecure) is None]
+        usable = [row.name for row in TABLE.values() if not (row.insecure or row.unavailable)]
         near = difflib.get_close_matches(name.lower(), usable, n=1)
         hint = f"did you mean {near[0]}? " if near else ""
         raise ConfigError("", f"unknown method '{name}'", f"{hint}there is {', '.join(usable)}")
-    problem = _problem(method, allow_insecure)
-    if problem is not None:
-        raise problem
+    if method.unavailable:
+        problem = f"method '{method.name}' is not available: {method.unavailable}"
+        raise ConfigError("", problem, "'--list-ciphers' shows what is")
     return method
 
 
-def _problem(method: CipherMethod, allow_insecure: bool) -> ConfigError | None:
-    if method.insecure and not allow_insecure:
-        why = "can change what it carries" if method.key_size else "can read what it carries"
-        problem = f"method '{method.name}' is insecure: whoever is on the path {why}"
-        return ConfigError("", problem, "use aes-256-gcm, or --allow-insecure-ciphers to mean it")
-    if method.unavailable:
-        problem = f"method '{method.name}' is not available: {method.unavailable}"
-        return ConfigError("", problem, "'--list-ciphers' shows what is")
-    return None
+def insecurity(method: CipherMethod) -> ConfigError | None:
+    """Why ``method`` is only for those who insist, None where it is for everybody."""
+    if not method.insecure:
+        return None
+    why = "can change what it carries" if method.key_size else "can read what it carries"
+    problem = f"method '{method.name}' is insecure: whoever is on the path {why}"
+    remedy = "use aes-256-gcm, or allow_insecure_ciphers (--allow-insecure-ciphers) to mean it"
+    return ConfigError("", problem, remedy)

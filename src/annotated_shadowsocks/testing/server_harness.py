@@ -12,8 +12,10 @@ Everything is on loopback, on ports that the kernel picks, in the loop that runs
 """
 
 import asyncio
+import base64
 import socket
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -27,21 +29,27 @@ from ..services.local import LocalPort
 from ..services.salts import SharedSalts
 from ..services.server import ServerPort
 from ..shadowsocks.aead_stream import AeadDecoder, AeadEncoder
-from ..shadowsocks.handshake import client_encoder
+from ..shadowsocks.credentials import ClientKeys, client_keys
 from ..shadowsocks.key import MasterKey
+from ..shadowsocks.timestamp import Timestamps
+from ..shadowsocks.tunnel import Decoder, Encoder, client_codecs
 from ..socks5.client import ClientHandshake, Established
 from ..socks5.messages import Command
 from ..system import entropy
 from .targets import read_all, until
 
 __all__ = [
+    "AEAD_METHODS",
+    "ALL_METHODS",
     "PASSWORD",
     "Service",
     "TunnelClient",
+    "client_key",
     "exchange",
     "local_config",
     "master_key",
     "open_socks",
+    "password",
     "rested",
     "serve",
     "server_config",
@@ -49,15 +57,33 @@ __all__ = [
 
 PASSWORD = "correct horse"
 METHOD = "aes-256-gcm"
+
+#: Every method that works here, and those of SIP004.
+ALL_METHODS = tuple(row.name for row in methods.TABLE.values() if not row.unavailable)
+AEAD_METHODS = tuple(methods.of_generation(methods.Generation.AEAD))
+
 ANY_PORT = Endpoint("127.0.0.1", 0)
 
 #: Nobody answers here, and the kernel says so at once: no test asks the world for a name.
 NO_NAMES = (Endpoint("127.0.0.1", 1),)
 
 
+def password(method: str, number: int = 0) -> str:
+    """A password for ``method``; SIP022 takes keys, of which each ``number`` is another."""
+    row = methods.find(method)
+    if row.generation is methods.Generation.AEAD_2022:
+        return base64.b64encode(bytes([number]) * row.key_size).decode()
+    return f"{PASSWORD} {number}" if number else PASSWORD
+
+
 def master_key(method: str = METHOD, password: str = PASSWORD) -> MasterKey:
     """The key that the configurations of this module have."""
     return MasterKey.from_password(methods.find(method), password)
+
+
+def client_key(method: str = METHOD, of: str = "") -> ClientKeys:
+    """What a client of those configurations has, or of the password ``of``."""
+    return client_keys(methods.find(method), of or password(method))
 
 
 def server_config(
@@ -70,7 +96,8 @@ def server_config(
     allow_private_targets: bool = True,
 ) -> Config:
     """``ssserver``, which may reach loopback unless it is told not to."""
-    server = ServerConfig(listen, methods.find(method), Secret(PASSWORD), True, udp, timeout)
+    secret = Secret(password(method))
+    server = ServerConfig(listen, methods.find(method), secret, True, udp, timeout)
     return Config(
         (server,),
         timeout=timeout,
@@ -91,9 +118,9 @@ def local_config(
 ) -> Config:
     """``sslocal`` in front of ``servers``."""
     upstreams = [
-        ServerConfig(at, methods.find(method), Secret(PASSWORD), udp=True) for at in servers
+        ServerConfig(at, methods.find(method), Secret(password(method)), udp=True) for at in servers
     ]
-    accounts = tuple(User(name, Secret(password)) for name, password in (users or {}).items())
+    accounts = tuple(User(name, Secret(text)) for name, text in (users or {}).items())
     local = LocalConfig(listen, True, udp, accounts)
     return Config(tuple(upstreams), (local,), timeout, udp_timeout, dns=NO_NAMES)
 
@@ -156,19 +183,37 @@ async def rested(*services: Service) -> None:
     await until(at_rest)
 
 
+class _Nothing:
+    """Remembers no salt: a client that a test plays may be answered by a recording."""
+
+    def add(self, salt: bytes) -> bool:
+        return True
+
+
 class TunnelClient:
     """The client's side of one Shadowsocks stream; connected for the time of its block.
 
-    ``dst`` None leaves it to the caller to begin the stream with an address.
+    ``dst`` None leaves it to the caller to begin the stream with an address, which only a key of
+    SIP004 can. ``wall`` is the client's clock.
     """
 
-    def __init__(self, server: Endpoint, key: MasterKey, dst: Endpoint | None) -> None:
+    def __init__(
+        self,
+        server: Endpoint,
+        keys: ClientKeys,
+        dst: Endpoint | None,
+        wall: Callable[[], float] = time.time,
+    ) -> None:
         self._server = server
-        if dst is None:
-            self._encoder = AeadEncoder(key, entropy(key.method.salt_size))
+        self._encoder: Encoder
+        self._decoder: Decoder
+        if dst is None and isinstance(keys, MasterKey):
+            self._encoder = AeadEncoder(keys, entropy(keys.method.salt_size))
+            self._decoder = AeadDecoder(keys)
         else:
-            self._encoder = client_encoder(key, dst, entropy)
-        self._decoder = AeadDecoder(key)
+            self._encoder, self._decoder = client_codecs(
+                keys, dst or ANY_PORT, _Nothing(), Timestamps(wall), entropy
+            )
         self._wire = b""
 
     async def __aenter__(self) -> "TunnelClient":
@@ -186,7 +231,7 @@ class TunnelClient:
 
     def seal(self, payload: bytes) -> bytes:
         """``payload`` as it goes over the wire, in front of it what was not sent yet."""
-        out = memoryview(bytearray(len(payload) + len(payload) // 256 + 512))
+        out = memoryview(bytearray(len(payload) + len(payload) // 256 + 2048))
         return bytes(out[: self._encoder.convert(memoryview(payload), out)[1]])
 
     async def send(self, payload: bytes) -> None:
