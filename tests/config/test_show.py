@@ -14,6 +14,7 @@ DOCUMENT: dict[str, Any] = {
             "password": "hunter2",
             "mode": "udp_only",
             "timeout": 5.0,
+            "udp_over_tcp": 1,
             "remarks": "one",
         }
     ],

@@ -42,6 +42,7 @@ __all__ = [
     "seconds",
     "secret",
     "text",
+    "udp_over_tcp",
     "verbosity",
 ]
 
@@ -210,6 +211,19 @@ def backlog(value: object) -> int | None:
 def verbosity(value: object) -> int:
     """How much is logged: 0 to 3. ``true`` is 1, as in the Python original."""
     return int(value) if isinstance(value, bool) else integer(0, 3)(value)
+
+
+def udp_over_tcp(value: object) -> int:
+    """The version of UDP over TCP, 0 for none, as sing-box writes it.
+
+    That is a boolean, or an object with ``enabled`` and ``version``; a bare version is ours.
+    """
+    if isinstance(value, dict) and value.keys() <= {"enabled", "version"}:
+        enabled = boolean(value.get("enabled", False))
+        return integer(1, 2)(value.get("version") or 2) if enabled else 0
+    if isinstance(value, bool):
+        return 2 if value else 0
+    return integer(0, 2)(value)
 
 
 def object_(value: object) -> dict[str, object]:

@@ -21,6 +21,8 @@ class ServerConfig:
     timeout: float = 60.0
     """Seconds from accept in which the handshake must be complete; absolute."""
     remarks: str = ""
+    udp_over_tcp: int = 0
+    """The version of UDP over TCP that ``sslocal`` speaks to it, 0 for none."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -61,6 +61,7 @@ __all__ = [
     "STATE_DIRECTORY",
     "TIMEOUT",
     "UDP_MAX_ASSOCIATIONS",
+    "UDP_OVER_TCP",
     "UDP_TIMEOUT",
     "VERBOSE",
     "WORKERS",
@@ -251,6 +252,16 @@ UDP_MAX_ASSOCIATIONS: Option[int | None] = Option(
     "UDP associations at a time; by default as many as descriptors allow",
     rust=(flag("--udp-max-associations", _BOTH, "N"),),
 )
+# sing-box has the same key, with the same meanings of its values.
+UDP_OVER_TCP: Option[int] = Option(
+    "udp_over_tcp",
+    kinds.udp_over_tcp,
+    0,
+    "sslocal: send datagrams to this server in a tunnelled stream, for networks that let no UDP "
+    "pass; true, or the version of that protocol, 1 or 2",
+    Scope.TOP | Scope.SERVER,
+    own=(flag("--udp-over-tcp", "sslocal ss-local", means=True),),
+)
 NO_DELAY: Option[bool] = Option(
     "no_delay",
     kinds.boolean,
@@ -435,6 +446,7 @@ _SUPPORTED: tuple[Option[Any], ...] = (
     TIMEOUT,
     UDP_TIMEOUT,
     UDP_MAX_ASSOCIATIONS,
+    UDP_OVER_TCP,
     NO_DELAY,
     KEEP_ALIVE,
     FAST_OPEN,

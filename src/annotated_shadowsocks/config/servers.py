@@ -72,6 +72,7 @@ def server_configs(sources: Sources, section: Section, default_mode: str) -> lis
             udp=mode != "tcp_only",
             timeout=min(section.get(o.TIMEOUT), o.HANDSHAKE_LIMIT),
             remarks=section.get(o.REMARKS),
+            udp_over_tcp=section.get(o.UDP_OVER_TCP),
         )
         for endpoint, password in logins(sources, section)
         if method is not None

@@ -60,6 +60,7 @@ def _server(server: ServerConfig) -> dict[str, Any]:
         "password": MASK,
         "mode": _mode(server),
         "timeout": server.timeout,
+        "udp_over_tcp": server.udp_over_tcp,
         "remarks": server.remarks,
     }
 

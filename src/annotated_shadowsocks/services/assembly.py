@@ -191,6 +191,7 @@ class Assembly:
                 client_keys(server.method, server.password.reveal()),
                 server.tcp,
                 server.udp,
+                server.udp_over_tcp,
             )
             for server in config.servers
         )
