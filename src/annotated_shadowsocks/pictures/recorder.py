@@ -6,6 +6,7 @@ effects says ``did``. Whoever can only look at a kernel says ``measured``, ``cha
 """
 
 from collections.abc import Iterable
+from errno import errorcode
 from operator import attrgetter
 
 from ..endpoint import Endpoint
@@ -106,8 +107,10 @@ class Recorder:
                     pass
                 case _:
                     if not isinstance(effect, e.ChangeState):
-                        action = type(effect).__name__
-                        self.acted(at, action, effect.flow, effect.reason, packet)
+                        action, reason = type(effect).__name__, effect.reason
+                        if isinstance(effect, e.Fail):
+                            reason = f"{errorcode[effect.errno]}, {reason}"
+                        self.acted(at, action, effect.flow, reason, packet)
                     touched.setdefault(effect.flow, effect.reason)
         for flow, reason in touched.items():
             self.changed(at, flow, host.state_of(flow).name, reason)
