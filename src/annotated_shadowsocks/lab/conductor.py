@@ -3,13 +3,15 @@
 Two clocks run. The *nominal* one is the script's: what its times add up to. The *actual* one is the
 stage's, which on a kernel is behind: a timer that should fire after 4 s fires after 4.2, and what
 follows it "after 0.1 s" follows it then. Statements that do something are due by the actual clock.
-A segment that is expected is judged by its interval: from the last segment of its own flow to this
-one, as long as the script says, within the stage's tolerance. So lateness does not add up, and no
-flow has to answer for another's.
+A segment that is expected is judged by its interval, which is as long as the script says, within
+the stage's tolerance: from the statement before it, or from the last segment of its flow in either
+direction, since a timer counts from one of these. So lateness does not add up.
 
 Segments are taken in order within each flow and direction. What a scripted peer was sent and the
 script does not mention is a difference too, at the end at the latest: silence is a statement.
 """
+
+from typing import NamedTuple
 
 from ..errors import ConfigError
 from ..scripts.printer import print_body
@@ -34,6 +36,7 @@ from ..scripts.statements import (
     Shell,
     SilenceCheck,
     Statement,
+    Time,
     ViewCheck,
     WireRule,
 )
@@ -41,7 +44,7 @@ from ..tcp_model.instant import SECOND, Duration, Instant, text
 from .calls import Calls
 from .checks import Checks
 from .flows import Flow, Moment
-from .stage import Heard, Stage
+from .stage import Stage
 from .verdict import Difference, Differs, Refusal, Refused, Verdict, differ
 
 __all__ = ["conduct"]
@@ -52,6 +55,15 @@ _NAMELESS = "peer"
 _ANY: Duration = 130 * SECOND
 #: No script runs longer: a model would, and a kernel cannot.
 _LONGEST: Instant = 24 * 3600 * SECOND
+
+
+class _Due(NamedTuple):
+    """When a statement's time comes, by both clocks, and how much later it may be."""
+
+    actual: Instant
+    nominal: Instant
+    span: Duration
+    any: bool
 
 
 def conduct(script: Script, stage: Stage) -> Verdict:
@@ -96,33 +108,31 @@ class _Conductor:
         return Place(statements[-1].place.line + 1, 1) if statements else Place(1, 1)
 
     def _do(self, statement: Statement) -> None:
-        body = statement.body
-        due, nominal, latest = self._when(statement)
+        body, time = statement.body, statement.time
+        due = self._when(time)
         if isinstance(body, PacketLine) and self._is_expected(body):
-            self._note(statement)
-            self._expect(body, due, nominal, latest, statement.time.any)
+            self._note(body)
+            self._expect(body, due)
             return
-        if statement.time.any or statement.time.end is not None:
+        if time.any or time.end is not None:
             raise Refused("only an expected segment may come at any time, or within a range")
-        self._stage.advance(due)
-        self._nominal, self._actual = nominal, max(self._actual, due)
-        self._note(statement)
+        self._stage.advance(due.actual)
+        self._nominal, self._actual = due.nominal, max(self._actual, due.actual)
+        self._note(body)
         self._perform(body)
 
-    def _note(self, statement: Statement) -> None:
-        self._stage.note(print_body(statement.body))
+    def _note(self, body: Body) -> None:
+        self._stage.note(print_body(body))
 
-    def _when(self, statement: Statement) -> tuple[Instant, Instant, Duration]:
-        """When it is due, by the actual and the nominal clock, and how much later it may be."""
-        time = statement.time
+    def _when(self, time: Time) -> _Due:
         start = time.start or 0
         relative = time.relative or time.start is None
-        due = self._actual + start if relative else start
+        actual = self._actual + start if relative else start
         nominal = self._nominal + start if relative else start
-        if max(due, nominal) > _LONGEST:
+        span = 0 if time.end is None else time.end - start
+        if max(actual, nominal) + span > _LONGEST:
             raise Refused(f"it would run for more than {text(_LONGEST)}")
-        late = _ANY if time.any else (time.end - start if time.end is not None else 0)
-        return due, nominal, min(late, _LONGEST)
+        return _Due(actual, nominal, span, time.any)
 
     # Segments
 
@@ -139,49 +149,47 @@ class _Conductor:
             flow = self._flows[name] = Flow(name, far)
         return flow
 
-    def _expect(
-        self, line: PacketLine, due: Instant, nominal: Instant, latest: Duration, any_time: bool
-    ) -> None:
+    def _expect(self, line: PacketLine, due: _Due) -> None:
         _check(line)
         for name in line.names or (_NAMELESS,):
             flow = self._flow(name)
-            since = flow.last or Moment(self._nominal, self._actual)
-            before = flow.outbound if not line.inbound and flow.outbound else since
-            tolerance = self._stage.tolerance(nominal - before.nominal)
-            expected = since.actual + nominal - since.nominal
-            earliest = expected - tolerance.early
-            deadline = max(expected, due if any_time else expected) + latest + tolerance.late
+            earliest, deadline = self._window(flow, due)
             heard = self._stage.receive(name, line.inbound, deadline)
             if heard is None:
                 differ(f"{print_body(line)} by {text(deadline)}", "nothing")
             flow.compare(line, heard.segment)
-            if not any_time and not earliest <= heard.at <= deadline:
+            if not earliest <= heard.at <= deadline:
                 window = f"{print_body(line)} between {text(earliest)} and {text(deadline)}"
                 differ(window, f"it at {text(heard.at)}")
-            self._passed(flow, line.inbound, heard, expected, nominal, any_time or bool(latest))
+            self._passed(flow, line.inbound, heard.at, due)
 
-    def _passed(
-        self,
-        flow: Flow,
-        inbound: bool,
-        heard: Heard,
-        expected: Instant,
-        nominal: Instant,
-        free: bool,
-    ) -> None:
+    def _window(self, flow: Flow, due: _Due) -> tuple[Instant, Instant]:
+        """When a segment may come: so long after whatever may have set it off."""
+        if due.any:
+            return 0, due.actual + _ANY
+        causes = (Moment(self._nominal, self._actual), *flow.last.values())
+        early, late = [], []
+        for cause in causes:
+            interval = due.nominal - cause.nominal
+            tolerance = self._stage.tolerance(max(0, interval))
+            early.append(cause.actual + interval - tolerance.early)
+            late.append(cause.actual + interval + tolerance.late)
+        return min(early), max(late) + due.span
+
+    def _passed(self, flow: Flow, inbound: bool, at: Instant, due: _Due) -> None:
         """Set both clocks; where the script leaves the time open, it is as it was seen."""
-        moment = Moment(nominal + heard.at - expected if free else nominal, heard.at)
-        flow.last = moment
-        if not inbound:
-            flow.outbound = moment
-        self._nominal = max(self._nominal, moment.nominal)
-        self._actual = max(self._actual, heard.at)
+        nominal = due.nominal
+        if due.any or due.span:
+            nominal = self._nominal + max(0, at - self._actual)
+        flow.last[inbound] = Moment(nominal, at)
+        self._nominal = max(self._nominal, nominal)
+        self._actual = max(self._actual, at)
 
     def _send(self, line: PacketLine) -> None:
         _check(line)
         for name in line.names or (_NAMELESS,):
             flow = self._flow(name)
-            flow.last = Moment(self._nominal, self._actual)
+            flow.last[True] = Moment(self._nominal, self._actual)
             self._stage.send(name, flow.make(line, self._stage.server))
 
     def _send_unreachable(self, line: IcmpLine) -> None:

@@ -5,7 +5,7 @@ from its latest if there are several, since cookies differ. A timestamp in a scr
 another one on the wire: the first that a host sends says by how much.
 """
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from ..endpoint import Endpoint
 from ..scripts.printer import print_body
@@ -17,7 +17,7 @@ from ..tcp_model.segment import Option, Segment, Unreachable, UnreachableKind
 from ..tcp_model.seqnum import SeqNum, add, distance
 from .verdict import Refused, differ
 
-__all__ = ["Flow"]
+__all__ = ["Flow", "Moment"]
 
 _BITS = {"F": s.FIN, "S": s.SYN, "R": s.RST, "P": s.PSH, ".": s.ACK}
 _BITS |= {"U": s.URG, "E": s.ECE, "W": s.CWR, "-": 0}
@@ -40,9 +40,8 @@ _KINDS = {
 }
 
 
-@dataclass(slots=True)
-class Moment:
-    """When a flow's last packet was, by the script and by the clock."""
+class Moment(NamedTuple):
+    """When something was, by the script and by the clock."""
 
     nominal: Instant
     actual: Instant
@@ -51,7 +50,7 @@ class Moment:
 class Flow:
     """The numbers of one name. ``far`` is its endpoint, None for a client with a kernel."""
 
-    __slots__ = ("_isn", "_iss", "_ts_offset", "far", "last", "name", "outbound")
+    __slots__ = ("_isn", "_iss", "_ts_offset", "far", "last", "name")
 
     def __init__(self, name: str, far: Endpoint | None) -> None:
         self.name = name
@@ -60,9 +59,8 @@ class Flow:
         self._iss: SeqNum = 0
         #: What the host's timestamps are more than the script's.
         self._ts_offset: int | None = None
-        self.last: Moment | None = None
-        #: When the host has last sent to it.
-        self.outbound: Moment | None = None
+        #: The last segment that was sent to the host (True), and by it (False).
+        self.last: dict[bool, Moment] = {}
 
     # From a script to the wire
 
