@@ -8,13 +8,12 @@ and ratios to the peer; the seconds themselves say more about the machine.
 import argparse
 import json
 import platform
-import shutil
 import statistics
 import sys
 from collections import defaultdict
 from collections.abc import Callable
 
-from .hops import KINDS, Hops, Pair, version_of
+from .hops import KINDS, Hops, Pair, can, version_of
 from .load import bulk, connections, cpu_seconds, idle_kib
 
 __all__: list[str] = []
@@ -34,7 +33,7 @@ _UNITS = {
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__.splitlines()[0])
     parser.add_argument("parts", nargs="*", help=f"of {', '.join(_UNITS)}; all when none is named")
-    parser.add_argument("-m", "--method", default="chacha20-ietf-poly1305")
+    parser.add_argument("-m", "--method", action="append", help="may be given again")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--bytes", type=int, default=200_000_000, help="for each bulk transfer")
     parser.add_argument("--connections", type=int, default=500, help="for each round")
@@ -46,6 +45,7 @@ def _arguments() -> argparse.Namespace:
     if unknown:
         parser.error(f"unknown: {', '.join(sorted(unknown))}")
     arguments.parts = arguments.parts or list(_UNITS)
+    arguments.method = arguments.method or ["chacha20-ietf-poly1305"]
     return arguments
 
 
@@ -58,16 +58,16 @@ def _spent(pair: Pair, work: Callable[[], None], per: float) -> tuple[float, flo
     return local / per, server / per
 
 
-def _measure(arguments: argparse.Namespace, kinds: list[str]) -> Rows:
+def _measure(arguments: argparse.Namespace, method: str, kinds: list[str]) -> Rows:
     rows: Rows = defaultdict(list)
-    with Hops(arguments.method) as hops:
+    with Hops(method) as hops:
         origin = hops.origin()
         pairs = [hops.start(kind) for kind in kinds]
         for pair in pairs:
             connections(pair.port, origin, 50)
         for part in arguments.parts:
             for round_ in range(1 if part == "idle" else arguments.rounds):
-                _progress(f"{part}, round {round_ + 1}")
+                _progress(f"{method}: {part}, round {round_ + 1}")
                 for pair in pairs:
                     rows[part, pair.kind].append(_one(part, pair, origin, arguments))
     _progress("")
@@ -93,19 +93,21 @@ def _progress(text: str) -> None:
         print(f"\r\x1b[K{text}", end="", file=sys.stderr, flush=True)
 
 
-def _report(rows: Rows, kinds: list[str], arguments: argparse.Namespace) -> None:
-    print(f"{arguments.method}, {platform.system()} {platform.release()}, {platform.machine()}")
+def _report(
+    rows: Rows, method: str, kinds: list[str], arguments: argparse.Namespace, reference: str | None
+) -> None:
+    print(f"\n{method}, {platform.system()} {platform.release()}, {platform.machine()}")
     for kind in kinds:
         print(f"  {kind}: {version_of(kind)}")
-    reference = "libev" if "libev" in kinds else None
-    print(f"\n{'':24}{'client hop':>20}{'server hop':>20}   client and server, to {reference}")
+    to = f"   client and server, to {reference}" if reference else ""
+    print(f"\n{'':28}{'client hop':>20}{'server hop':>20}{to}")
     for part in arguments.parts:
         for kind in kinds:
             local, server = (
                 statistics.median(side) for side in zip(*rows[part, kind], strict=True)
             )
             line = (
-                f"{part:9} {kind:13} {local:11.2f} {_UNITS[part]:8}{server:11.2f} {_UNITS[part]:8}"
+                f"{part:9} {kind:17} {local:11.2f} {_UNITS[part]:8}{server:11.2f} {_UNITS[part]:8}"
             )
             if reference and kind != reference:
                 line += "   " + "  ".join(
@@ -125,17 +127,18 @@ def _ratio(ours: list[tuple[float, float]], theirs: list[tuple[float, float]], s
 def main() -> None:
     """Measure, and print."""
     arguments = _arguments()
-    kinds = [kind for kind in arguments.kinds.split(",") if shutil.which(KINDS[kind])]
-    if "ours+uvloop" in kinds:
-        try:
-            import uvloop  # noqa: F401
-        except ImportError:
-            kinds.remove("ours+uvloop")
-    rows = _measure(arguments, kinds)
+    found: dict[str, Rows] = {}
+    for method in arguments.method:
+        kinds = [kind for kind in arguments.kinds.split(",") if can(kind, method)]
+        if not kinds:
+            sys.exit(f"python -m bench: nobody who is installed has {method}")
+        found[method] = rows = _measure(arguments, method, kinds)
+        # Whom the others are compared with: the first that is not ours.
+        reference = next((kind for kind in kinds if not kind.startswith("ours")), None)
+        if not arguments.json:
+            _report(rows, method, kinds, arguments, reference)
     if arguments.json:
-        print(json.dumps({f"{part} {kind}": figures for (part, kind), figures in rows.items()}))
-    else:
-        _report(rows, kinds, arguments)
+        print(json.dumps({m: {f"{p} {k}": f for (p, k), f in r.items()} for m, r in found.items()}))
 
 
 if __name__ == "__main__":

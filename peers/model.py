@@ -56,11 +56,20 @@ class Link:
     keys: Mapping[str, str] = field(default_factory=dict)
     #: A client: the version of UDP over TCP that it uses, 0 for none.
     udp_over_tcp: int = 0
+    #: How much ours says. Peers say what is wrong and no more.
+    verbosity: int = 2
+    #: A server: whether it takes datagrams. If not, they can only come over TCP.
+    datagrams: bool = True
 
     @property
     def client_password(self) -> str:
         """The password in a client's form."""
         return ":".join(filter(None, (self.password, self.further_keys)))
+
+    @property
+    def transports(self) -> tuple[str, ...]:
+        """What the server listens on."""
+        return ("tcp", "udp") if self.datagrams else ("tcp",)
 
 
 @dataclass(frozen=True, slots=True)

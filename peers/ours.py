@@ -23,18 +23,22 @@ def _launch(program: str, file: Path, link: Link, **more: object) -> Launch:
         "server_port": link.server.port,
         "method": link.method,
         "mode": "tcp_and_udp",
-        "verbose": 2,
+        "verbose": link.verbosity,
         # A test ends its hops while connections may be open, and waits for none.
         "shutdown_grace": 0,
         **more,
     }
     if TABLE[link.method].insecure:
         document["allow_insecure_ciphers"] = True
-    return Launch([*_COMMAND, program, "-c", str(file)], {file: json.dumps(document)})
+    command = [*_COMMAND, program, "-c", str(file)]
+    transports = ("tcp",) if document["mode"] == "tcp_only" else ("tcp", "udp")
+    return Launch(command, {file: json.dumps(document)}, transports)
 
 
 def _server(at: Endpoint, link: Link, file: Path) -> Launch:
     more: dict[str, object] = {"password": link.password, "allow_private_targets": True}
+    if not link.datagrams:
+        more["mode"] = "tcp_only"
     if link.name_server:
         more["nameserver"] = str(link.name_server)
     if users := link.users or link.keys:

@@ -25,7 +25,7 @@ def _server(*command: str) -> Build:
         settings: dict[str, object] = {
             "method": link.method,
             "password": link.password,
-            "network": "tcp,udp",
+            "network": ",".join(link.transports),
         }
         clients: list[dict[str, object]] = [
             {"email": name, "password": key} for name, key in link.users.items()
@@ -48,7 +48,7 @@ def _server(*command: str) -> Build:
         strategy = {"domainStrategy": "UseIP"}
         outbound: dict[str, object] = {"protocol": "freedom", "settings": strategy}
         text = _document(inbound, outbound, **more)
-        return Launch([*command, str(file)], {file: text})
+        return Launch([*command, str(file)], {file: text}, link.transports)
 
     return launch
 

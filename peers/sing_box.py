@@ -32,6 +32,8 @@ def _server(at: Endpoint, link: Link, file: Path) -> Launch:
         "method": link.method,
         "password": link.password,
     }
+    if not link.datagrams:
+        inbound["network"] = "tcp"
     if users := link.users or link.keys:
         inbound["users"] = [{"name": name, "password": key} for name, key in users.items()]
     if link.destinations:
@@ -44,7 +46,7 @@ def _server(at: Endpoint, link: Link, file: Path) -> Launch:
         host, port = link.name_server
         names = {"type": "udp", "tag": "names", "server": host, "server_port": port}
         document |= {"dns": {"servers": [names]}, "route": {"default_domain_resolver": "names"}}
-    return _run(file, document, "tcp", "udp")
+    return _run(file, document, *link.transports)
 
 
 def _client(at: Endpoint, link: Link, file: Path) -> Launch:
