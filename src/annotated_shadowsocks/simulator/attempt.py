@@ -5,10 +5,12 @@ from ..tcp_model.listener import Listener
 from ..tcp_model.named import Named
 from ..tcp_model.states import State
 
-#: Of what has not happened.
+__all__ = ["NEVER", "Attempt", "HalfOpen", "Outcome"]
+
+#: When what did not happen happened.
 NEVER: Instant = -1
 
-__all__ = ["NEVER", "Attempt", "HalfOpen", "Outcome"]
+_SYN_SENT = State.SYN_SENT
 
 
 class Outcome(Named):
@@ -49,7 +51,7 @@ class Attempt:
         self.listener = listener
         self.delay = delay
         self.started_at = now
-        self.state = State.SYN_SENT
+        self.state = _SYN_SENT
         self.outcome: Outcome | None = None
         #: How many SYNs it has sent, and how often what it says first.
         self.knocks = 1

@@ -5,7 +5,7 @@ sends again; only then does the simulator follow it further.
 """
 
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from ..tcp_model.admission import is_limited
 from ..tcp_model.instant import Instant
@@ -22,6 +22,9 @@ from .tally import Histogram
 from .way import Way
 
 __all__ = ["Clients"]
+
+# Asked of every client, and Python 3.11 looks a member up by way of a descriptor.
+_SYN_SENT, _ESTABLISHED, _CLOSED = State.SYN_SENT, State.ESTABLISHED, State.CLOSED
 
 
 class Clients:
@@ -41,6 +44,8 @@ class Clients:
         #: How many clients connected or gave up after so many SYNs.
         self.knocks: dict[int, int] = {}
         self.outcomes = dict.fromkeys(Outcome, 0)
+        #: Is told of every attempt that ends, and may keep none of them for long.
+        self.observer: Callable[[Attempt], None] | None = None
         #: Whose end is not known.
         self.unfinished: set[Attempt] = set()
         self._scenario = scenario
@@ -59,15 +64,17 @@ class Clients:
         self._lanes = [agenda.lane(self.time_out) for _ in self._waits]
         self._insistent = agenda.lane(self.time_out)
 
-    def expect(self) -> None:
-        """Wait for the next client, if there is one."""
+    def begin(self) -> None:
+        """Wait for the first client."""
         for at in self._instants:
             self._agenda.at(at, self.arrive, None)
-            return
+            break
 
     def arrive(self, _: None, now: Instant) -> None:
-        """A client calls connect()."""
-        self.expect()
+        """A client calls connect(), and the next one is waited for."""
+        for at in self._instants:
+            self._agenda.at(at, self.arrive, None)
+            break
         server = self._server
         listener = self._only or choose(server.listeners, self._word(32)) or server.listeners[0]
         attempt = Attempt(self.began, listener, self._delay(), now)
@@ -78,11 +85,11 @@ class Clients:
 
     def time_out(self, attempt: Attempt, now: Instant) -> None:
         """No answer: send again, or give up."""
-        if attempt.state is State.ESTABLISHED:
+        if attempt.state is _ESTABLISHED:
             self._say_again(attempt)
             return
         if now - attempt.started_at >= self._waits[-1]:
-            attempt.state = State.CLOSED
+            attempt.state = _CLOSED
             self._knocked(attempt)
             self.end(attempt, Outcome.TIMED_OUT)
             return
@@ -94,14 +101,14 @@ class Clients:
     def receive_syn_ack(self, attempt: Attempt, now: Instant) -> None:
         """A SYN/ACK, for the first time or again."""
         way, server = self._way, self._server
-        if attempt.state is State.SYN_SENT:
-            attempt.state = State.ESTABLISHED
+        if attempt.state is _SYN_SENT:
+            attempt.state = _ESTABLISHED
             attempt.connected_at = now
             attempt.deadline = None
             self.connect_times.add(now - attempt.started_at)
             self._knocked(attempt)
             self._complete(attempt)
-        elif attempt.state is State.ESTABLISHED:
+        elif attempt.state is _ESTABLISHED:
             # [RFC5961 §4.2] a challenge ACK, which is as good as the final one
             if not is_limited(attempt.challenged_at, self._sysctl, now):
                 attempt.challenged_at = now
@@ -128,7 +135,7 @@ class Clients:
 
     def insist(self, attempt: Attempt) -> None:
         """What a client said was not heard: its kernel will send it again."""
-        if self._scenario.speaks and not attempt.insists and attempt.state is State.ESTABLISHED:
+        if self._scenario.speaks and not attempt.insists and attempt.state is _ESTABLISHED:
             attempt.insists = True
             attempt.spoken = 1
             self._arm_data(attempt)
@@ -150,7 +157,7 @@ class Clients:
         if attempt.queued_at != NEVER:
             return
         if attempt.spoken == len(self._insisting(attempt).sent):
-            attempt.state = State.CLOSED
+            attempt.state = _CLOSED
             self.end(attempt, Outcome.TIMED_OUT)
             return
         attempt.spoken += 1
@@ -159,14 +166,14 @@ class Clients:
 
     def receive_reset(self, attempt: Attempt, now: Instant) -> None:
         """An RST: before connect() has returned, or after."""
-        if attempt.state is State.CLOSED:
+        if attempt.state is _CLOSED:
             return
-        if attempt.state is State.SYN_SENT:
+        if attempt.state is _SYN_SENT:
             self._knocked(attempt)
             self.end(attempt, Outcome.REFUSED)
         else:
             self.end(attempt, Outcome.RESET)
-        attempt.state = State.CLOSED
+        attempt.state = _CLOSED
         attempt.deadline = None
 
     def end(self, attempt: Attempt, outcome: Outcome) -> None:
@@ -174,6 +181,8 @@ class Clients:
         attempt.outcome = outcome
         self.outcomes[outcome] += 1
         self.unfinished.discard(attempt)
+        if self.observer is not None:
+            self.observer(attempt)
 
     def _knocked(self, attempt: Attempt) -> None:
         self.knocks[attempt.knocks] = self.knocks.get(attempt.knocks, 0) + 1

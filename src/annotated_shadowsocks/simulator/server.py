@@ -77,13 +77,13 @@ class Server:
             self._waive(listener, one)
         if gate is not None:
             self._turn_away(attempt, gate, verdict)
-        elif verdict is Verdict.COOKIE:
+        elif verdict is None:
+            self._begin(attempt, now)
+        else:
             attempt.cookie = cookies.minute_of(now)
             cookies.remember_sending(self._group, now)
             self._count(c.SYNCOOKIES_SENT)
             self._answer(attempt)
-        else:
-            self._begin(attempt, now)
 
     def receive_ack(self, attempt: Attempt, now: Instant) -> None:
         """A final ACK, or data in its place."""

@@ -68,7 +68,7 @@ class Simulation:
 
     def run(self) -> None:
         """Let everything happen."""
-        self.clients.expect()
+        self.clients.begin()
         self.agenda.at(self._history.interval, self._look, None)
         self.agenda.run()
         for attempt in list(self.clients.unfinished):

@@ -14,6 +14,8 @@ from .tally import Histogram
 
 __all__ = ["Workers"]
 
+_ACCEPTED = Outcome.ACCEPTED
+
 
 class Workers:
     """All workers; those of one listener take turns, as blocking accept() calls do."""
@@ -58,7 +60,7 @@ class Workers:
             self.accepted[worker] += 1
             self.served_times.add(now - attempt.started_at)
             self.waiting_times.add(now - attempt.queued_at)
-            self._end(attempt, Outcome.ACCEPTED)
+            self._end(attempt, _ACCEPTED)
             if listener.deferred:
                 self._server.take_deferred(listener, now)
             due = now + self._cost()

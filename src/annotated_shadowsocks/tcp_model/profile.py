@@ -163,7 +163,8 @@ class Schedule:
 
     def interval(self, timeouts: int, rto_max: Duration) -> Duration:
         """How long to wait after that many timeouts."""
-        interval = self.intervals[min(timeouts, len(self.intervals) - 1)]
+        intervals = self.intervals
+        interval = intervals[timeouts] if timeouts < len(intervals) else intervals[-1]
         return min(interval, rto_max) if self.capped else interval
 
 
