@@ -38,8 +38,8 @@ __all__ = ["KernelStage"]
 _PATIENCE = 100 * MILLISECOND
 #: A tick of the slowest kernel clock, by which two stamps of one timer may differ.
 _TICK = 10 * MILLISECOND
-#: What a busy machine adds between a packet and our answer to it.
-_SLACK = 100 * MILLISECOND
+#: What a busy machine adds before we carry a packet on; less than any two retries are apart.
+_SLACK = 400 * MILLISECOND
 
 _OPTIONS = {
     SocketOption.TCP_DEFER_ACCEPT: socket.TCP_DEFER_ACCEPT,
@@ -279,7 +279,7 @@ class KernelStage:
         """Out of /proc/net."""
         return (self._clients_host if clients else self._server_host).counter(name)
 
-    def counters(self, clients: bool = False) -> dict[str, int]:
+    def counters(self, clients: bool) -> Mapping[str, int]:
         """All that have changed since the stage was opened."""
         return (self._clients_host if clients else self._server_host).counters()
 
@@ -287,6 +287,17 @@ class KernelStage:
         """By sock_diag, SK_MEMINFO."""
         with self._server_host.namespace.entered():
             return self._find(fd, listeners.listeners(self._diag, self.server.port)).drops or 0
+
+    def all_drops(self) -> Mapping[int, int]:
+        """``drops`` of every listener that is open, by its number in the script."""
+        with self._server_host.namespace.entered():
+            found = {one.cookie: one for one in listeners.listeners(self._diag, self.server.port)}
+        drops = {}
+        for fd in self._listening:
+            one = found.get(live_host.cookie_of(self._sockets[fd]))
+            if one is not None:
+                drops[fd] = one.drops or 0
+        return drops
 
     def note(self, text: str) -> None:
         """A line of the script."""

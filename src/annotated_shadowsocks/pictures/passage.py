@@ -146,7 +146,7 @@ class _Counting:
         size = distance(segment.seq, segment.end_seq)
         seq = distance(self._first.get(way, segment.seq), segment.seq)
         ack = distance(self._first.get(back, 0), segment.ack) if segment.flags & ACK else None
-        if segment.flags & RST and not segment.flags & ACK and segment.seq == 0:
+        if segment.flags & RST and segment.seq == 0:
             seq = 0  # an RST for somebody unknown, whose number is relative to nothing
         # What takes sequence space is old if its end is; an ACK, if it was said in these words.
         word = (seq + size,) if size else (seq, ack or 0, segment.flags)
