@@ -134,7 +134,7 @@ def _time(cursor: Cursor) -> Time:
             return Time(start)
         cursor.symbol("+")
         return _range(cursor, start, relative=True)
-    if not cursor.sees(r"[0-9.]"):
+    if not cursor.sees(r"\.?[0-9]"):
         return AT_ONCE
     start = cursor.nanoseconds("a time in seconds")
     if cursor.maybe("~"):
