@@ -169,3 +169,58 @@ def test_socket_options_are_those_of_the_configuration() -> None:
     config = dataclasses.replace(servers(), no_delay=False, keep_alive=7, fast_open=True)
     options = socket_options(config)
     assert (options.no_delay, options.keep_alive, options.fast_open) == (False, 7, True)
+
+
+def test_each_worker_has_listeners_of_its_own_where_that_is_wanted() -> None:
+    at = endpoint()
+    bindings = Bindings(workers=3, reuse_port=True)
+    bindings.open(servers(at))
+    mine = [bindings.listeners(at, worker) for worker in range(3)]
+    assert [len(sockets) for sockets in mine] == [1, 1, 1]
+    assert [sock.getsockname() for (sock,) in mine] == [at] * 3
+    assert [owner for _, owner in bindings.owned(at)] == [0, 1, 2]
+    # The owner of all keeps every queue open: who comes is in one of them.
+    assert connects(at)
+    bindings.close()
+
+
+def test_a_shared_listener_is_every_workers() -> None:
+    at = endpoint()
+    for bindings in (Bindings(workers=2), Bindings(workers=1, reuse_port=True)):
+        bindings.open(servers(at))
+        assert bindings.listeners(at, 0) == bindings.listeners(at, 1) == bindings.tcp[at]
+        assert bindings.owned(at) == [(bindings.tcp[at][0], None)]
+        bindings.close()
+
+
+def test_sockets_that_were_left_to_us_are_taken_in_their_order() -> None:
+    at = endpoint()
+    config = servers(at, udp=True)
+    before = Bindings(workers=2, reuse_port=True)
+    before.open(config)
+    left = before.all()
+    assert len(left) == 4
+
+    def adopt(family: int, kind: int, address: tuple[str, int]) -> socket.socket | None:
+        for sock in left:
+            if sock.type == kind:
+                left.remove(sock)
+                return sock
+        return None
+
+    after = Bindings(workers=2, reuse_port=True, adopt=adopt)
+    after.open(config)
+    assert after.all() == before.all() and not left
+    assert after.udp[at] == before.udp[at]
+    before.close()
+
+
+def test_figures_are_served_where_nobody_else_listens(bindings: Bindings) -> None:
+    at = endpoint()
+    bindings.open_metrics(at)
+    assert connects(at)
+    assert bindings.all() == bindings.metrics
+    with pytest.raises(ListenError, match="another program listens there"):
+        Bindings().open_metrics(at)
+    bindings.close()
+    assert not connects(at)

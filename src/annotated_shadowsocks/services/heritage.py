@@ -48,14 +48,15 @@ class Heritage:
     def settle(self) -> None:
         """Nothing more is wanted. Raises ``ConfigError`` for what a service manager left over."""
         left, self._left = self._left, []
+        places = [
+            f"{name} ({_described(sock)})" if name else _described(sock) for name, sock in left
+        ]
         for _, sock in left:
             sock.close()
         if left and self.predecessor is None:
-            name, sock = left[0]
-            place = f"{name} ({_described(sock)})" if name else _described(sock)
             raise ConfigError(
                 "socket activation",
-                f"nothing in the configuration listens on {place}",
+                f"nothing in the configuration listens on {places[0]}",
                 "name that address in the configuration, or take it out of the .socket unit",
             )
 
@@ -108,12 +109,15 @@ def _socket(descriptor: int, place: str) -> socket.socket:
         raise _unusable(place, f"descriptor {descriptor}: {error.strerror}") from error
     os.set_inheritable(descriptor, False)
     sock.setblocking(False)
-    if sock.family not in (socket.AF_INET, socket.AF_INET6) or sock.type not in _TYPES:
-        raise _unusable(place, "neither TCP nor UDP", "write ListenStream= or ListenDatagram=")
     listens = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN)
-    if sock.type == socket.SOCK_STREAM and not listens:
-        raise _unusable(place, "a connection, and no listener", "write Accept=no in its unit")
-    return sock
+    if sock.family not in (socket.AF_INET, socket.AF_INET6) or sock.type not in _TYPES:
+        problem = "neither TCP nor UDP", "write ListenStream= or ListenDatagram="
+    elif sock.type == socket.SOCK_STREAM and not listens:
+        problem = "a connection, and no listener", "write Accept=no in its unit"
+    else:
+        return sock
+    sock.close()
+    raise _unusable(place, *problem)
 
 
 def _serves(sock: socket.socket, family: int, address: tuple[str, int]) -> bool:

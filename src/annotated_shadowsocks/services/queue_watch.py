@@ -41,7 +41,7 @@ class QueueWatch:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        self.probe.watch(())
+        self.probe.close()
 
     def _next(self) -> None:
         self._timer = self._loop.call_later(_GLANCE, self._next)

@@ -54,6 +54,7 @@ class Readings(NamedTuple):
     drops: Callable[[], Mapping[int, int | None]]  #: ``sk_drops`` of all listeners, by cookie
     counters: Callable[[], Mapping[str, int]]
     half_accepted: Callable[[int, int], int]  #: depth of the Fast Open queue, by family and port
+    close: Callable[[], None] = lambda: None
     somaxconn: Callable[[], int] = somaxconn
     queue: Callable[[socket.socket], tuple[int, int] | None] = accept_queue
 
@@ -174,6 +175,11 @@ class QueueProbe:
             if name in self._counters:
                 figures.set(f"listen_{series}_total", self._counters[name])
 
+    def close(self) -> None:
+        """Watch nothing, and let go of what it was read with."""
+        self.watched = []
+        self._readings.close()
+
     def crowded(self) -> list[str]:
         """The queues that are nearly full, in words; empty where every listener has headroom."""
         return [
@@ -280,4 +286,5 @@ def _kernel_readings() -> Readings:
         lambda: {each.cookie: each.drops for each in kernel.listeners(diag)},
         netstat.counters,
         half_accepted,
+        diag.close,
     )
