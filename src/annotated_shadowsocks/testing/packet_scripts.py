@@ -162,7 +162,7 @@ _packets = st.builds(
 )
 _icmp = st.builds(
     lambda inbound, words, quoted, names: IcmpLine(
-        inbound, *words, None, (quoted, quoted, 0), names
+        inbound, words[0], words[1], None, (quoted, quoted, 0), names
     ),
     st.booleans(),
     st.sampled_from(
