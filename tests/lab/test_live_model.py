@@ -46,7 +46,7 @@ def serving(
 
 
 def connect(model: LiveModel) -> socket.socket:
-    return socket.create_connection(tuple(model.endpoint), timeout=20)
+    return socket.create_connection((model.endpoint.host, model.endpoint.port), timeout=20)
 
 
 def fetch(client: socket.socket) -> bytes:

@@ -14,7 +14,14 @@ from ..tcp_model.instant import SECOND
 from ..tcp_model.profile import Profile
 from ..tcp_model.profiles import PROFILES, find
 from ..tcp_model.survey import Answers, Survey, answers, survey
-from . import backlog_doctor, backlog_explain, backlog_list, backlog_serve
+from . import (
+    backlog_doctor,
+    backlog_explain,
+    backlog_list,
+    backlog_run,
+    backlog_serve,
+    backlog_tour,
+)
 from .arguments import ArgumentParser
 
 __all__ = ["run"]
@@ -23,7 +30,9 @@ _VERBS = {
     "list": backlog_list,
     "explain": backlog_explain,
     "doctor": backlog_doctor,
+    "run": backlog_run,
     "serve": backlog_serve,
+    "tour": backlog_tour,
 }
 _MOST = 1000
 _CONNECTIONS = "listen(b): clients that get a connection while nobody calls accept()"

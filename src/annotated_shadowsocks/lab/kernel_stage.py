@@ -228,7 +228,7 @@ class KernelStage:
             client = self._clients[name]
             client.look()
             if call.verb is ClientVerb.SEND:
-                client.sock.send(b"x" * (call.value or 1))
+                client.sock.send(bytes(call.value or 0))
             else:
                 client.sock.close()
         self._wire.pump(self.now)
