@@ -120,20 +120,22 @@ def short_state(state: str) -> str:
     return _SHORT.get(state, state.replace("_", "-"))
 
 
-def tell(trace: t.Trace, only: Collection[str] = ()) -> Story:
+def tell(trace: t.Trace, only: Collection[str] = (), script: bool = False) -> Story:
     """The story of a trace; of ``only`` these clients where any are named.
 
-    Depths and counters are those of the whole trace all the same.
+    Depths and counters are those of the whole trace all the same. With ``script`` there is a row
+    for each remark that no host has made: the lines of the script that was run.
     """
-    teller = _Teller(trace, only)
+    teller = _Teller(trace, only, script)
     for event in trace.events:
         teller.hear(event)
     return teller.story()
 
 
 class _Teller:
-    def __init__(self, trace: t.Trace, only: Collection[str]) -> None:
+    def __init__(self, trace: t.Trace, only: Collection[str], script: bool) -> None:
         self._trace = trace
+        self._script = script
         self._only = only
         self._passages = passages(trace)
         self._names = {(one.address, one.port): one.name for one in trace.parties}
@@ -160,7 +162,7 @@ class _Teller:
             case t.PacketSent(at, packet, _, _, _, reason):
                 self._packet(at, Kind.DEPARTURE, packet).why = reason
             case t.PacketHeld(_, packet, reason) if packet in self._of:
-                self._of[packet].outcome = f"held: {reason}" if reason else "held on the wire"
+                self._of[packet].outcome = f"held: {reason}" if reason else "on the wire"
             case t.PacketArrived(at, packet) if packet in self._of:
                 self._end(at, packet, Kind.PACKET, Kind.ARRIVAL)
             case t.PacketLost(at, packet, reason) if packet in self._of:
@@ -176,10 +178,10 @@ class _Teller:
                     self._add(Row(at, Kind.REMARK, host=host, why="its queues are looked at"))
             case t.CounterMoved(at, host, name, by):
                 self._count(at, host, name, by)
-            case t.Noted(at, text, host):
+            case t.Noted(at, text, host) if host or self._script:
                 self._add(Row(at, Kind.REMARK, host=host, why=text))
             case _:
-                pass  # what became of a packet whose sending the trace does not have
+                pass  # also what became of a packet whose sending the trace does not have
         self._look()
 
     def story(self) -> Story:
