@@ -14,6 +14,7 @@ import pytest
 from annotated_shadowsocks.endpoint import Endpoint
 from annotated_shadowsocks.errors import ListenError
 from annotated_shadowsocks.services import handover
+from annotated_shadowsocks.services.heritage import HANDOVER_VARIABLE
 from annotated_shadowsocks.shadowsocks.aead_packet import open_packet, seal_packet
 from annotated_shadowsocks.system import entropy
 from annotated_shadowsocks.testing.commands import Command, is_running
@@ -100,7 +101,9 @@ async def datagram_goes_through(port: int, target: Datagrams) -> None:
     out = memoryview(bytearray(4096))
     data = address.encode(target.endpoint) + b"datagram"
     async with Datagrams() as client:
-        client.send(bytes(out[: seal_packet(KEY, entropy(32), data, out)]), ("127.0.0.1", port))
+        client.send(
+            bytes(out[: seal_packet(KEY, entropy(32), data, out)]), Endpoint("127.0.0.1", port)
+        )
         [(octets, _)] = await client.receive(1)
         assert bytes(open_packet(KEY, memoryview(octets), out)[1]) == b"datagram"
 
@@ -194,7 +197,7 @@ def test_only_what_is_left_is_inherited(monkeypatch: pytest.MonkeyPatch) -> None
         assert not sock.get_inheritable()
         [(_, environment, inheritable)] = called
         assert inheritable
-        assert environment[handover.HANDOVER_VARIABLE] == f"{os.getpid()}:{sock.fileno()}"
+        assert environment[HANDOVER_VARIABLE] == f"{os.getpid()}:{sock.fileno()}"
         assert "WATCHDOG_PID" not in environment
 
 

@@ -43,9 +43,9 @@ def test_connections_by_what_they_are_at_and_how_they_ended() -> None:
                 # A handshake that does not authenticate.
                 async with TunnelClient(service.endpoint, key, None) as client:
                     loop = asyncio.get_running_loop()
-                    await until(lambda: figures(service).get("connections_open", "handshake"))
+                    await until(lambda: figures(service).get("connections_open", "handshake") == 1)
                     await loop.sock_sendall(client.sock, bytes(200))
-                    await until(lambda: figures(service).get("handshakes_total", "authentication"))
+                    await until(lambda: figures(service).get("handshakes_total", "authentication") == 1)
                 assert figures(service).get("connections_accepted_total") == 2
                 assert figures(service).get("connections_relayed_total") == 1
 
@@ -58,7 +58,7 @@ def test_datagrams() -> None:
             async with Datagrams() as client:
                 client.send(b"not authentic", Endpoint(*service.udp_endpoint))
                 await until(
-                    lambda: figures(service).values.get("shadowsocks_udp_dropped_total", {})
+                    lambda: "shadowsocks_udp_dropped_total" in figures(service).values
                 )
             now = figures(service)
             assert now.get("udp_associations") == 0

@@ -8,7 +8,7 @@ from annotated_shadowsocks.telemetry.families import FAMILIES, Family, Kind, fin
 @pytest.mark.parametrize("family", FAMILIES.values(), ids=FAMILIES)
 def test_names_follow_the_conventions(family: Family) -> None:
     assert re.fullmatch(r"shadowsocks_[a-z_]+", family.name)
-    # [Prometheus naming] a counter is a total, and a level is none
+    # [Prometheus §metric-names] a counter is a total, and a level is none
     assert family.name.endswith("_total") == (family.kind is Kind.COUNTER)
     assert family.help.endswith(".")
     assert all(re.fullmatch(r"[a-z]+", label) for label in family.labels)

@@ -34,7 +34,7 @@ def start_successor(descriptors: Iterable[int]) -> int:
     try:
         for descriptor in left:
             os.set_inheritable(descriptor, True)
-        # All other descriptors of ours close with exec [PEP446 §Rationale].
+        # All other descriptors of ours close with exec: none is inheritable unless it is said.
         return os.posix_spawn(
             sys.executable, [sys.executable, *sys.orig_argv[1:]], environment, setsigmask=()
         )

@@ -22,7 +22,7 @@ __all__ = ["HANDOVER_VARIABLE", "Heritage", "inherited"]
 #: ``PID:FD,FD,…``: the predecessor, and the descriptors that it left.
 HANDOVER_VARIABLE = "ANNOTATED_SHADOWSOCKS_HANDOVER"
 
-#: [systemd sd_listen_fds] the first descriptor that a service manager passes
+#: [man sd_listen_fds(3)] the first descriptor that a service manager passes
 _FIRST = 3
 
 _TYPES = {socket.SOCK_STREAM: "TCP", socket.SOCK_DGRAM: "UDP"}
@@ -76,7 +76,7 @@ def inherited(environment: MutableMapping[str, str], pid: int, parent: int) -> H
     )
     if handed:
         return _handed_over(handed, parent)
-    # [systemd sd_listen_fds] for another process, that passed its environment on to us
+    # [man sd_listen_fds(3)] for another process, that passed its environment on to us
     if not count or owner != str(pid):
         return Heritage()
     try:

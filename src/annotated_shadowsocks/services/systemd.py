@@ -35,7 +35,7 @@ class Notifier:
             watchdog = int(environment.get("WATCHDOG_USEC", "")) / 1e6
         except ValueError:
             watchdog = 0.0
-        # [systemd sd_watchdog_enabled] meant for another process where it names one
+        # [man sd_watchdog_enabled(3)] meant for another process where it names one
         mine = environment.get("WATCHDOG_PID", str(pid)) == str(pid)
         return cls(address, watchdog if watchdog > 0 and mine and address else None)
 
@@ -45,7 +45,7 @@ class Notifier:
 
     def reloading(self) -> None:
         """The configuration is read again; ``ready`` follows."""
-        # [systemd sd_notify] RELOADING=1 goes with the time on the monotonic clock
+        # [man sd_notify(3)] RELOADING=1 goes with the time on the monotonic clock
         self._say(f"RELOADING=1\nMONOTONIC_USEC={time.monotonic_ns() // 1000}")
 
     def stopping(self) -> None:
@@ -66,7 +66,7 @@ class Notifier:
     def _say(self, text: str) -> None:
         if not self._address:
             return
-        # [systemd sd_notify] an at sign stands for the zero octet of an abstract address
+        # [man sd_notify(3)] an at sign stands for the zero octet of an abstract address
         address = "\0" + self._address[1:] if self._address[0] == "@" else self._address
         try:
             with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK) as sock:

@@ -19,7 +19,7 @@ __all__ = ["CONTENT_TYPE", "exposition"]
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
-# [Prometheus exposition §Line format] backslash, quotation mark and line feed, and no more
+# [Prometheus §text-format-details] backslash, quotation mark and line feed, and no more
 _ESCAPED = str.maketrans({"\\": r"\\", '"': r"\"", "\n": r"\n"})
 _ESCAPED_HELP = str.maketrans({"\\": r"\\", "\n": r"\n"})
 
