@@ -78,6 +78,7 @@ def test_what_nobody_meant_to_raise_is_a_bug(error: BaseException) -> None:
 
 def test_every_public_error_has_a_word_of_its_own_or_is_a_root() -> None:
     arguments = {
+        "ClockSkewError": (31,),
         "ConfigError": ("", ""),
         "PolicyRejected": ("", ""),
         "DialError": ("", ""),

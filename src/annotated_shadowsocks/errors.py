@@ -8,6 +8,7 @@ the operator, the place, the cause and the next step.
 
 __all__ = [
     "AuthenticationError",
+    "ClockSkewError",
     "ConfigError",
     "DialError",
     "Error",
@@ -51,6 +52,18 @@ class AuthenticationError(RemoteProtocolError):
 
 class ReplayError(RemoteProtocolError):
     """An authentic handshake that was seen before."""
+
+
+class ClockSkewError(RemoteProtocolError):
+    """An authentic message with a timestamp that is ``offset`` seconds after our time, or before.
+
+    Two clocks disagree, or it is a recording.
+    """
+
+    def __init__(self, offset: int) -> None:
+        self.offset = offset
+        side = "ahead of" if offset > 0 else "behind"
+        super().__init__(f"a timestamp {abs(offset)} s {side} our clock")
 
 
 class ConfigError(Error):
@@ -119,6 +132,7 @@ _LABELS: dict[type[BaseException], str] = {
     Truncated: "truncated",
     AuthenticationError: "authentication",
     ReplayError: "replay",
+    ClockSkewError: "clock",
     RemoteProtocolError: "protocol",
     LocalProtocolError: "bug",
     PolicyRejected: "policy",

@@ -132,7 +132,7 @@ def test_taken(kind: Kind, value: object, result: object) -> None:
         (kinds.port_passwords, {"x": "y"}, "wants a port, found 'x'", "use 1 to 65535"),
         (kinds.port_passwords, {"1": 1}, "found a number", "double quotes"),
         (kinds.cipher_method, "aes-128-gmc", "unknown method", "did you mean aes-128-gcm?"),
-        (kinds.cipher_method, "rc4-md5", "unknown method", "there is aes-128-gcm, aes-192-gcm"),
+        (kinds.cipher_method, "rc5-md5", "unknown method", "there is aes-128-gcm, aes-192-gcm"),
         (kinds.cipher_method, 5, "wants text, found 5", "double quotes"),
         (kinds.resolvers, "google", "the address of a DNS server, found 'google'", "192.0.2.1"),
         (kinds.resolvers, "tcp://192.0.2.1", "the address of a DNS server", "192.0.2.1"),

@@ -213,7 +213,7 @@ def test_all_that_is_missing_is_reported(problems: Problems) -> None:
         ),
         (
             {"server_url": "ss://cmM0LW1kNTpwYXNzd2Q@h:1"},
-            "--server_url: unknown method 'rc4-md5'; there is aes-128-gcm",
+            "--server_url: method 'rc4-md5' is insecure: whoever is on the path",
         ),
         (
             {"server_url": f"{URL}/?plugin=obfs-local%3Bobfs%3Dhttp"},

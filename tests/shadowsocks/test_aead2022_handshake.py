@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from annotated_shadowsocks.endpoint import Endpoint
 from annotated_shadowsocks.errors import (
     AuthenticationError,
+    ClockSkewError,
     LocalProtocolError,
     RemoteProtocolError,
     ReplayError,
@@ -24,7 +25,6 @@ from annotated_shadowsocks.shadowsocks.aead2022_stream import RequestEncoder
 from annotated_shadowsocks.shadowsocks.handshake import TunnelRequested
 from annotated_shadowsocks.shadowsocks.identity import KeyChain, KeyTable, User
 from annotated_shadowsocks.shadowsocks.psk import PreSharedKey
-from annotated_shadowsocks.shadowsocks.timestamp import ClockSkewError
 from annotated_shadowsocks.testing.chunking import Outcome, check, run_core
 from annotated_shadowsocks.testing.sip022 import (
     TARGET,

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from annotated_shadowsocks.endpoint import Endpoint
 from annotated_shadowsocks.errors import (
     AuthenticationError,
+    ClockSkewError,
     RemoteProtocolError,
     ReplayError,
     Truncated,
@@ -25,7 +26,7 @@ from annotated_shadowsocks.shadowsocks.aead2022_session import (
 from annotated_shadowsocks.shadowsocks.aead_stream import SaltGuard
 from annotated_shadowsocks.shadowsocks.identity import KeyChain, KeyTable, User
 from annotated_shadowsocks.shadowsocks.psk import PreSharedKey
-from annotated_shadowsocks.shadowsocks.timestamp import ClockSkewError, Timestamps
+from annotated_shadowsocks.shadowsocks.timestamp import Timestamps
 from annotated_shadowsocks.testing.sip022 import (
     CLIENT_SESSION,
     SERVER_SESSION,

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from annotated_shadowsocks.crypto.methods import TABLE
 from annotated_shadowsocks.errors import (
     AuthenticationError,
+    ClockSkewError,
     RemoteProtocolError,
     ReplayError,
     Truncated,
@@ -22,7 +23,7 @@ from annotated_shadowsocks.shadowsocks.aead2022_stream import (
 )
 from annotated_shadowsocks.shadowsocks.identity import KeyChain
 from annotated_shadowsocks.shadowsocks.psk import PreSharedKey
-from annotated_shadowsocks.shadowsocks.timestamp import ClockSkewError, Timestamps
+from annotated_shadowsocks.shadowsocks.timestamp import Timestamps
 from annotated_shadowsocks.testing.chunking import Outcome, Run, check, run_decoder
 from annotated_shadowsocks.testing.sip022 import (
     TARGET,

@@ -1,7 +1,7 @@
 import pytest
 
-from annotated_shadowsocks.errors import RemoteProtocolError, ReplayError
-from annotated_shadowsocks.shadowsocks.timestamp import MAX_SKEW, ClockSkewError, Timestamps
+from annotated_shadowsocks.errors import ClockSkewError, RemoteProtocolError, ReplayError
+from annotated_shadowsocks.shadowsocks.timestamp import MAX_SKEW, Timestamps
 
 NOW = 1700000000
 

@@ -43,7 +43,7 @@ def build(
     servers = [
         server
         for section in server_list
-        for server in server_configs(sources, section, default_mode)
+        for server in server_configs(sources, section, default_mode, program)
     ]
     if program != "sslocal":
         local_list = []

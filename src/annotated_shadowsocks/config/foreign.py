@@ -114,7 +114,6 @@ FOREIGN: tuple[Option[object], ...] = (
         "a raw key is not read: give the password that it was made from",
         libev=(flag("--key", _LIBEV_BUT_MANAGER, "KEY"),),
     ),
-    unsupported("users", "several users on one port need an AEAD-2022 method: remove it", _SERVER),
     unsupported("tcp_weight", "servers have no weights here: remove it", _SERVER),
     unsupported("udp_weight", "servers have no weights here: remove it", _SERVER),
     unsupported("balancer", "servers are not measured here: remove it"),

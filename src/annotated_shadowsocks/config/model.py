@@ -6,7 +6,32 @@ from ..crypto.methods import CipherMethod
 from ..endpoint import Endpoint
 from .secret import Secret
 
-__all__ = ["Config", "LocalConfig", "LogConfig", "MetricsConfig", "ServerConfig", "User"]
+__all__ = [
+    "Config",
+    "Destination",
+    "LocalConfig",
+    "LogConfig",
+    "MetricsConfig",
+    "ServerConfig",
+    "User",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class User:
+    """Someone who may use a SOCKS5 listener, by RFC 1929, or a server of several users."""
+
+    name: str
+    password: Secret
+
+
+@dataclass(frozen=True, slots=True)
+class Destination:
+    """A server that a relay passes streams and datagrams on to; ``password`` is that server's."""
+
+    name: str
+    endpoint: Endpoint
+    password: Secret
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,16 +46,12 @@ class ServerConfig:
     timeout: float = 60.0
     """Seconds from accept in which the handshake must be complete; absolute."""
     remarks: str = ""
+    users: tuple[User, ...] | None = None
+    """None: whoever has the password. SIP004 takes their passwords in place of the server's."""
+    destinations: tuple[Destination, ...] = ()
+    """Not empty: ``ssserver`` connects to these only."""
     udp_over_tcp: int = 0
     """The version of UDP over TCP that ``sslocal`` speaks to it, 0 for none."""
-
-
-@dataclass(frozen=True, slots=True)
-class User:
-    """Someone who may use a SOCKS5 listener, by RFC 1929."""
-
-    name: str
-    password: Secret
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,6 +38,8 @@ class Scope(Flag):
     LOG = 8
     LOG_FORMAT = 16
     METRICS = 32
+    USER = 64
+    DESTINATION = 128
 
 
 class Standing(Enum):

@@ -15,16 +15,28 @@ from ..endpoint import Endpoint
 from ..shadowsocks import uri
 from ..shadowsocks.uri import ServerUri
 from . import kinds
+from .account_options import (
+    ALLOW_INSECURE_CIPHERS,
+    ALLOW_WEAK_PASSWORDS,
+    DESTINATIONS,
+    PASSWORD_FILE,
+    PORT_PASSWORD,
+    USER_NAME,
+    USERS,
+)
 from .foreign import FOREIGN
 from .option import CommandFlag, Option, Scope, flag
 from .secret import Secret
 
 __all__ = [
+    "ALLOW_INSECURE_CIPHERS",
     "ALLOW_PRIVATE_TARGETS",
+    "ALLOW_WEAK_PASSWORDS",
     "BACKLOG",
     "BACKLOG_ADAPTIVE",
     "CONFIG",
     "DEFER_ACCEPT",
+    "DESTINATIONS",
     "DISABLED",
     "DNS",
     "FAST_OPEN",
@@ -63,6 +75,8 @@ __all__ = [
     "UDP_MAX_ASSOCIATIONS",
     "UDP_OVER_TCP",
     "UDP_TIMEOUT",
+    "USERS",
+    "USER_NAME",
     "VERBOSE",
     "WORKERS",
     "by_name",
@@ -92,7 +106,7 @@ SERVER: Option[tuple[kinds.HostPort, ...]] = Option(
     kinds.host_ports,
     (),
     "where ssserver listens, where sslocal connects; a list in the file is several servers",
-    _TOP | _SERVER,
+    _TOP | _SERVER | Scope.DESTINATION,
     ("address",),
     rust=(flag("-s --server-addr", _BOTH, "HOST:PORT"),),
     libev=(flag("-s", _LIBEV, "HOST"),),
@@ -102,7 +116,7 @@ SERVER_PORT: Option[tuple[int, ...]] = Option(
     kinds.ports,
     (uri.DEFAULT_PORT,),
     "the server's port, where server has none",
-    _TOP | _SERVER,
+    _TOP | _SERVER | Scope.DESTINATION,
     ("port",),
     libev=(flag("-p", _LIBEV_BUT_MANAGER, "PORT"),),
     own=(flag("-p", _BOTH, "PORT"),),
@@ -120,17 +134,9 @@ PASSWORD: Option[Secret | None] = Option(
     kinds.secret,
     None,
     "the password; ${NAME} is taken from the environment",
-    _TOP | _SERVER,
+    _TOP | _SERVER | Scope.USER | Scope.DESTINATION,
     rust=(flag("-k --password", _BOTH, "PASSWORD"),),
     libev=(flag("-k --password", _LIBEV, "PASSWORD"),),
-)
-PASSWORD_FILE: Option[str | None] = Option(
-    "password_file",
-    kinds.text,
-    None,
-    "a file, readable by its owner alone, whose first line is the password",
-    _TOP | _SERVER,
-    own=(flag("--password-file", takes="FILE"),),
 )
 METHOD: Option[Any] = Option(
     "method",
@@ -143,12 +149,6 @@ METHOD: Option[Any] = Option(
 )
 REMARKS: Option[str] = Option(
     "remarks", kinds.remark, "", "a name for people; the tag of a URL", _TOP | _SERVER, ("name",)
-)
-PORT_PASSWORD: Option[dict[int, Secret]] = Option(
-    "port_password",
-    kinds.port_passwords,
-    {},
-    "several servers on one address: passwords by port, instead of server_port and password",
 )
 SERVERS: Option[list[dict[str, object]]] = Option(
     "servers",
@@ -433,8 +433,13 @@ _SUPPORTED: tuple[Option[Any], ...] = (
     PASSWORD,
     PASSWORD_FILE,
     METHOD,
+    ALLOW_INSECURE_CIPHERS,
+    ALLOW_WEAK_PASSWORDS,
     REMARKS,
     PORT_PASSWORD,
+    USERS,
+    DESTINATIONS,
+    USER_NAME,
     SERVERS,
     DISABLED,
     LOCAL_ADDRESS,

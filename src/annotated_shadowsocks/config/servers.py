@@ -4,8 +4,9 @@ from collections.abc import Iterator
 from functools import partial
 from itertools import product
 
+from ..crypto.methods import CipherMethod, Generation, insecurity
 from ..endpoint import Endpoint
-from . import kinds
+from . import accounts, kinds
 from . import options as o
 from .model import ServerConfig
 from .option import Scope
@@ -53,7 +54,9 @@ def _linked(sources: Sources, shared: Section) -> Section:
     return Section(place, settings, shared)
 
 
-def server_configs(sources: Sources, section: Section, default_mode: str) -> list[ServerConfig]:
+def server_configs(
+    sources: Sources, section: Section, default_mode: str, program: str
+) -> list[ServerConfig]:
     """The servers of one section: several where it lists hosts, ports or passwords."""
     method = section.find(o.METHOD)
     if method is None:
@@ -62,8 +65,18 @@ def server_configs(sources: Sources, section: Section, default_mode: str) -> lis
     if section.find(o.SERVER) is None:
         sources.problems.add(section.place, "no server", 'add "server": "address or name"')
         return []
+    if method is None:
+        # All that is missing is reported at once.
+        list(logins(sources, section))
+        return []
+    _check_method(sources, section, method)
     mode = section.get(o.MODE) if section.find(o.MODE) else default_mode
-    return [
+    before = len(sources.problems.errors)
+    users = accounts.users(sources, section)
+    if users is not None and program != "sslocal":
+        accounts.check_password(sources, section, method.value)
+    destinations = accounts.destinations(sources, section)
+    found = [
         ServerConfig(
             endpoint,
             method.value,
@@ -72,19 +85,41 @@ def server_configs(sources: Sources, section: Section, default_mode: str) -> lis
             udp=mode != "tcp_only",
             timeout=min(section.get(o.TIMEOUT), o.HANDSHAKE_LIMIT),
             remarks=section.get(o.REMARKS),
+            users=users,
+            destinations=destinations,
             udp_over_tcp=section.get(o.UDP_OVER_TCP),
         )
-        for endpoint, password in logins(sources, section)
-        if method is not None
+        for endpoint, password in logins(sources, section, _needed(section, method.value, program))
     ]
+    if len(sources.problems.errors) > before:
+        return []
+    # Ports of one section may share a password, and then the problem is one too.
+    for server in {(one.password, one.users): one for one in found}.values():
+        accounts.check_keys(sources, section, server, program)
+    return found
 
 
-def logins(sources: Sources, section: Section) -> Iterator[tuple[Endpoint, Secret]]:
-    """Each endpoint of a section with its password."""
+def _check_method(sources: Sources, section: Section, method: Setting) -> None:
+    problem = insecurity(method.value)
+    if problem is not None and not section.get(o.ALLOW_INSECURE_CIPHERS):
+        sources.problems.add_at(method.place, problem)
+
+
+def _needed(section: Section, method: CipherMethod, program: str) -> bool:
+    """Whether a server has to have a password of its own."""
+    if program != "sslocal" and method.generation is Generation.AEAD:
+        return section.find(o.USERS) is None
+    return method.key_size > 0
+
+
+def logins(
+    sources: Sources, section: Section, needed: bool = True
+) -> Iterator[tuple[Endpoint, Secret]]:
+    """Each endpoint of a section with its password; one that is not ``needed`` may be empty."""
     hosts = section.get(o.SERVER)
     by_port = section.find(o.PORT_PASSWORD)
     if by_port is None:
-        password = _password(sources, section)
+        password = _password(sources, section, needed)
         passwords = dict.fromkeys(section.get(o.SERVER_PORT), password)
     else:
         _check_alone(sources, by_port)
@@ -105,7 +140,7 @@ def _check_alone(sources: Sources, by_port: Setting) -> None:
             sources.problems.add(flag, f"{by_port.place} has a password for each port", remedy)
 
 
-def _password(sources: Sources, section: Section) -> Secret | None:
+def _password(sources: Sources, section: Section, needed: bool) -> Secret | None:
     """The innermost password, written out or in a file; None where that is a problem."""
     for level in section.levels():
         written, filed = (level.settings.get(x.key) for x in (o.PASSWORD, o.PASSWORD_FILE))
@@ -119,6 +154,8 @@ def _password(sources: Sources, section: Section) -> Secret | None:
     inherited = sources.environment.get(ENVIRONMENT_PASSWORD)
     if inherited:
         return sources.attempt(ENVIRONMENT_PASSWORD, partial(kinds.secret, inherited))
+    if not needed:
+        return Secret("")
     remedy = f'add "password" or "password_file", or set {ENVIRONMENT_PASSWORD}'
     sources.problems.add(section.place, "no password", remedy)
     return None

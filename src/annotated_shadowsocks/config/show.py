@@ -58,11 +58,20 @@ def _server(server: ServerConfig) -> dict[str, Any]:
         "server_port": server.endpoint.port,
         "method": server.method.name,
         "password": MASK,
+        **({} if server.users is None else {"users": [user.name for user in server.users]}),
+        **_destinations(server),
         "mode": _mode(server),
         "timeout": server.timeout,
         "udp_over_tcp": server.udp_over_tcp,
         "remarks": server.remarks,
     }
+
+
+def _destinations(server: ServerConfig) -> dict[str, Any]:
+    if not server.destinations:
+        return {}
+    shown = [{"name": one.name, "server": str(one.endpoint)} for one in server.destinations]
+    return {"destinations": shown}
 
 
 def _local(local: LocalConfig) -> dict[str, Any]:

@@ -12,24 +12,30 @@ import time
 import zlib
 from collections.abc import Callable, Hashable
 from itertools import chain
+from typing import TypeAlias
 
+from ..config.accounts import keys_of
 from ..config.model import Config, LocalConfig, LogConfig, ServerConfig
 from ..crypto.methods import Generation
 from ..entropy import Entropy
 from ..relay.listener import Listener
 from ..relay.packet_relay import PacketLimits
 from ..resolver.resolver import Resolver
-from ..shadowsocks.credentials import client_keys, server_keys
+from ..shadowsocks.credentials import client_keys
+from ..shadowsocks.identity import KeyTable
 from ..shadowsocks.timestamp import Timestamps
 from ..system import descriptor_limit
 from .bindings import Bindings, socket_options
+from .hop import HopPort
 from .local import LocalPort, Upstream
 from .runtime import Runtime
 from .salts import SharedSalts
 from .server import ServerPort
 from .targets import Targets
 
-__all__ = ["Assembly"]
+__all__ = ["Assembly", "Service"]
+
+Service: TypeAlias = ServerPort | HopPort | LocalPort
 
 _log = logging.getLogger(__name__)
 
@@ -60,8 +66,8 @@ class Assembly:
         timestamps = Timestamps(time.time, salts.since)
         self.runtime = Runtime(loop, entropy, salts.streams, salts.packets, timestamps)
         #: By all that a service depends on: one whose key is still wanted has not changed.
-        self._services: dict[Hashable, ServerPort | LocalPort] = {}
-        self._retired: list[ServerPort | LocalPort] = []
+        self._services: dict[Hashable, Service] = {}
+        self._retired: list[Service] = []
 
     @property
     def active(self) -> int:
@@ -70,7 +76,7 @@ class Assembly:
         return undelivered + sum(service.active for service in self.all_services())
 
     @property
-    def services(self) -> list[ServerPort | LocalPort]:
+    def services(self) -> list[Service]:
         """What serves, without what a reload has replaced."""
         return list(self._services.values())
 
@@ -121,7 +127,7 @@ class Assembly:
             self._resolver.close()
         self.runtime.stop()
 
-    def all_services(self) -> chain[ServerPort | LocalPort]:
+    def all_services(self) -> chain[Service]:
         """What serves, and what a reload has replaced and connections still need."""
         return chain(self._services.values(), self._retired)
 
@@ -143,8 +149,8 @@ class Assembly:
 
     def _build(
         self, config: Config, part: ServerConfig | LocalConfig, bindings: Bindings
-    ) -> ServerPort | LocalPort:
-        service: ServerPort | LocalPort
+    ) -> Service:
+        service: Service
         if isinstance(part, ServerConfig):
             endpoint, tcp, udp = part.endpoint, part.tcp, part.udp
             service = self._server(config, part)
@@ -179,9 +185,12 @@ class Assembly:
         owner = zlib.crc32(part.password.reveal().encode()) % len(sockets)
         return [sock for each in sockets for sock in each] if self._worker == owner else []
 
-    def _server(self, config: Config, part: ServerConfig) -> ServerPort:
+    def _server(self, config: Config, part: ServerConfig) -> ServerPort | HopPort:
         targets = Targets(config.allow_private_targets, self._loop.time)
-        keys = server_keys(part.method, part.password.reveal())
+        keys = keys_of(part)
+        if part.destinations and isinstance(keys, KeyTable):
+            servers = {one.name: one.endpoint for one in part.destinations}
+            return HopPort(self.runtime, keys, servers, part.timeout)
         return ServerPort(self.runtime, keys, targets.check, part.timeout)
 
     def _local(self, config: Config, part: LocalConfig) -> LocalPort:

@@ -1,16 +1,26 @@
 """What a service counts: plain integers, so that counting costs nothing worth measuring."""
 
 from collections import Counter
+from dataclasses import dataclass
 
 from ..errors import label
 
-__all__ = ["Counters"]
+__all__ = ["Counters", "UserCount"]
+
+
+@dataclass(slots=True)
+class UserCount:
+    """What one user had: connections that were relayed, and octets of those that have ended."""
+
+    relayed: int = 0
+    from_client: int = 0
+    from_targets: int = 0
 
 
 class Counters:
     """Totals since the start."""
 
-    __slots__ = ("accepted", "failures", "from_clients", "from_targets", "relayed")
+    __slots__ = ("accepted", "failures", "from_clients", "from_targets", "relayed", "users")
 
     def __init__(self) -> None:
         #: Connections accepted, and those of them that reached their target.
@@ -21,7 +31,13 @@ class Counters:
         self.from_targets = 0
         #: How connections failed, by the words of ``errors.label``.
         self.failures: Counter[str] = Counter()
+        #: By the name of the user; where there are none, nothing.
+        self.users: dict[str, UserCount] = {}
 
     def failed(self, error: BaseException) -> None:
         """Count one failure."""
         self.failures[label(error)] += 1
+
+    def user(self, name: str) -> UserCount:
+        """The account of the user of that ``name``."""
+        return self.users.setdefault(name, UserCount())

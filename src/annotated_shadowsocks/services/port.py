@@ -5,7 +5,7 @@ import socket
 from collections.abc import Callable, Hashable
 from typing import Any, Protocol
 
-from ..errors import AuthenticationError
+from ..errors import AuthenticationError, ClockSkewError
 from ..relay.deadlines import DeadlineQueue
 from ..relay.listener import Listener
 from ..relay.packet_outlet import Outside
@@ -64,7 +64,8 @@ class Port:
         self.dialer = runtime.dialer(check, speaks_first)
         self.listeners: list[Listener] = []
         self.packet_relays: list[PacketRelay[Any]] = []
-        self.relays: set[StreamRelay] = set()
+        #: With the name of whose they are, empty where there are no names.
+        self.relays: dict[StreamRelay, str] = {}
         self._check = check
         #: Until when not to give the same warning again.
         self._warned: dict[str, float] = {}
@@ -101,12 +102,17 @@ class Port:
         )
 
     def new_relay(
-        self, near: tuple[socket.socket, Codec], far: tuple[socket.socket, Codec]
+        self,
+        near: tuple[socket.socket, Codec],
+        far: tuple[socket.socket, Codec],
+        user: str = "",
     ) -> StreamRelay:
         """A relay of this port, which counts it; not started."""
         relay = StreamRelay(self.runtime.poller, self.runtime.endings, self, near, far)
-        self.relays.add(relay)
+        self.relays[relay] = user
         self.runtime.counters.relayed += 1
+        if user:
+            self.runtime.counters.user(user).relayed += 1
         return relay
 
     def relay_ended(self, relay: StreamRelay, error: Exception | None) -> None:
@@ -114,10 +120,13 @@ class Port:
         counters = self.runtime.counters
         counters.from_clients += relay.near.received
         counters.from_targets += relay.far.received
+        if user := self.relays.pop(relay):
+            account = counters.user(user)
+            account.from_client += relay.near.received
+            account.from_targets += relay.far.received
         if error is not None:
             counters.failed(error)
             _log.debug("relay broken: %s", error)
-        self.relays.discard(relay)
 
     def failed(self, error: BaseException, client: Address) -> None:
         """Count what ``client`` did wrong; a wrong key, or a probe that looks like it, is told."""
@@ -129,6 +138,13 @@ class Port:
                 *client[:2],
                 self.name,
                 self.runtime.counters.failures["authentication"],
+            )
+        elif isinstance(error, ClockSkewError):
+            self.warn(
+                "%s:%d: %s, and 30 are allowed (%d so far): set both clocks, or it is a recording",
+                *client[:2],
+                error,
+                self.runtime.counters.failures["clock"],
             )
 
     def warn(self, text: str, *values: object) -> None:

@@ -15,15 +15,14 @@ import logging
 import socket
 from collections.abc import Callable
 
-from ..errors import Error, LocalProtocolError, PolicyRejected
-from ..relay.dialer import Dial
-from ..relay.driver import Driver
+from ..errors import LocalProtocolError
 from ..relay.packet_outlet import Outside
 from ..relay.packet_relay import PacketLimits
 from ..shadowsocks.credentials import KeyRing, ServerKeys
 from ..shadowsocks.handshake import KeySought, TunnelRequested
 from ..shadowsocks.tunnel import server_handshake
 from ..shadowsocks.udp_over_tcp import version_of
+from .inbound import Inbound
 from .key_search import KeySearches, Search
 from .packet_fronts import server_front
 from .packet_streams import PacketStreams
@@ -81,122 +80,67 @@ class ServerPort(Port):
             self.searches.close()
 
 
-class _Session:
+class _Session(Inbound[TunnelRequested | KeySought]):
     """One connection until it is a relay."""
 
-    __slots__ = (
-        "_accepted_at",
-        "_address",
-        "_core",
-        "_dial",
-        "_driver",
-        "_payload",
-        "_port",
-        "_search",
-        "_sock",
-    )
+    __slots__ = ("_core", "_payload", "_search", "_server")
 
     def __init__(self, port: ServerPort, sock: socket.socket, address: tuple[str, int]) -> None:
         runtime = port.runtime
-        self._port = port
-        self._sock = sock
-        self._address = address
-        self._accepted_at = runtime.loop.time()
+        self._server = port
         self._core = server_handshake(port.keys, runtime.stream_salts, runtime.timestamps)
-        self._dial: Dial | None = None
         self._search: Search | None = None
         self._payload = b""
-        #: Until there is a request; the two refer to each other.
-        self._driver: Driver[TunnelRequested | KeySought] | None = Driver(
-            runtime.poller, sock, self._core, self
-        )
+        super().__init__(port, sock, address, self._core)
 
     def handshake_event(self, event: TunnelRequested | KeySought) -> None:
         """See ``HandshakeOwner``."""
         if isinstance(event, KeySought):
             self._seek(event)
             return
-        self._driver = None
-        self._port.handshakes.discard(self)
-        _log.debug("%s:%d wants %s", *self._address[:2], event.dst)
+        self.requested()
+        _log.debug("%s:%d wants %s", *self.address[:2], event.dst)
         version = version_of(event.dst.host)
-        if version is not None and self._port.packet_streams is not None:
-            self._relay_packets(self._port.packet_streams, version, event.payload)
+        if version is not None and self._server.packet_streams is not None:
+            self._relay_packets(self._server.packet_streams, version, event.payload)
             return
-        self._port.dialing.add(self)
         self._payload = event.payload
-        self._dial = self._port.dialer.dial(event.dst, self._dialed)
+        self.dial(event.dst)
 
     def handshake_failed(self, error: Exception, ended: bool) -> None:
         """See ``HandshakeOwner``."""
-        port, runtime = self._port, self._port.runtime
-        self._driver = None
-        port.handshakes.discard(self)
-        port.dialing.discard(self)
         if self._search is not None:
             self._search.cancel()
-        if self._dial is not None:
-            self._dial.cancel()
-        if ended:
-            # Everything was read, so this close is a FIN.
-            runtime.poller.close(self._sock)
-        else:
-            runtime.endings.silence(self._sock, self._accepted_at + port.handshakes.delay)
-        _log.debug("%s:%d ended before it was a tunnel: %s", *self._address[:2], error)
-        port.failed(error, self._address)
+        super().handshake_failed(error, ended)
 
-    def expired(self) -> None:
-        """The handshake's time is over."""
-        self.handshake_failed(TimeoutError("no handshake in time"), ended=False)
-
-    def abort(self) -> None:
-        """The service ends."""
-        self.handshake_failed(ConnectionAbortedError("the service ends"), ended=False)
-
-    def _seek(self, event: KeySought) -> None:
-        searches = self._port.searches
-        if searches is None:
-            raise LocalProtocolError("a key is sought that nobody has")
-        self._search = searches.begin(event, self._address[0], self._sought)
-        if self._search is None:
-            self._sought()
-
-    def _sought(self) -> None:
-        self._search = None
-        if self._driver is not None:
-            self._driver.resume()
-
-    def _dialed(self, answer: socket.socket | Error) -> None:
-        port, runtime = self._port, self._port.runtime
-        port.dialing.discard(self)
-        if isinstance(answer, Error):
-            runtime.counters.failed(answer)
-            if isinstance(answer, PolicyRejected):
-                port.warn("%s; allow_private_targets would admit it", answer)
-            _log.debug("%s:%d: %s", *self._address[:2], answer)
-            runtime.endings.refuse(self._sock)
-            return
-        try:
-            self._relay(answer)
-        except Exception:
-            # The socket that a dial brought is closed by the dial; this one is ours.
-            runtime.poller.close(self._sock)
-            raise
-
-    def _relay_packets(self, streams: PacketStreams, version: int, payload: bytes) -> None:
-        runtime, core = self._port.runtime, self._core
-        runtime.counters.relayed += 1
-        codecs = core.decoder, core.encoder(runtime.entropy)
-        owner = core.user or self._address[0]
-        streams.begin(self._sock, codecs, version, (payload, core.unread()), owner)
-
-    def _relay(self, far: socket.socket) -> None:
-        port, runtime = self._port, self._port.runtime
+    def relay(self, far: socket.socket) -> None:
+        """See ``Inbound``."""
+        port, runtime = self._server, self._server.runtime
         core = self._core
         encoder = core.encoder(runtime.entropy)
-        relay = port.new_relay((self._sock, core.decoder), (far, encoder))
+        relay = port.new_relay((self.sock, core.decoder), (far, encoder), core.user)
         # What came behind the request may be whole chunks, and no event will tell of them again.
         unread = core.unread()
         plain = runtime.poller.scratch.outbound
         taken, made = core.decoder.convert(memoryview(unread), plain)
         relay.start(self._payload + plain[:made], unread[taken:])
+
+    def _seek(self, event: KeySought) -> None:
+        searches = self._server.searches
+        if searches is None:
+            raise LocalProtocolError("a key is sought that nobody has")
+        self._search = searches.begin(event, self.address[0], self._sought)
+        if self._search is None:
+            self._sought()
+
+    def _sought(self) -> None:
+        self._search = None
+        if self.driver is not None:
+            self.driver.resume()
+
+    def _relay_packets(self, streams: PacketStreams, version: int, payload: bytes) -> None:
+        runtime, core = self._server.runtime, self._core
+        runtime.counters.relayed += 1
+        codecs = core.decoder, core.encoder(runtime.entropy)
+        owner = core.user or self.address[0]
+        streams.begin(self.sock, codecs, version, (payload, core.unread()), owner)

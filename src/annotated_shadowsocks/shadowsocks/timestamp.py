@@ -15,21 +15,12 @@ was set back, old timestamps are recent once more.
 
 from collections.abc import Callable
 
-from ..errors import RemoteProtocolError, ReplayError
+from ..errors import ClockSkewError, ReplayError
 
-__all__ = ["MAX_SKEW", "ClockSkewError", "Timestamps"]
+__all__ = ["MAX_SKEW", "Timestamps"]
 
 #: Seconds that a timestamp may lie before or after our own time [SIP022].
 MAX_SKEW = 30
-
-
-class ClockSkewError(RemoteProtocolError):
-    """An authentic header with a timestamp that is ``offset`` seconds after our time, or before."""
-
-    def __init__(self, offset: int) -> None:
-        self.offset = offset
-        side = "ahead of" if offset > 0 else "behind"
-        super().__init__(f"a timestamp {abs(offset)} s {side} our clock")
 
 
 class Timestamps:

@@ -24,10 +24,9 @@ from ..config.secret import Secret
 from ..crypto import methods
 from ..endpoint import Endpoint
 from ..services.assembly import Assembly
+from ..services.assembly import Service as Port
 from ..services.bindings import Bindings
-from ..services.local import LocalPort
 from ..services.salts import SharedSalts
-from ..services.server import ServerPort
 from ..shadowsocks.aead_stream import AeadDecoder, AeadEncoder
 from ..shadowsocks.credentials import ClientKeys, client_keys
 from ..shadowsocks.key import MasterKey
@@ -144,7 +143,7 @@ class Service:
         return Endpoint(*sockets[0].getsockname()[:2])
 
     @property
-    def port(self) -> ServerPort | LocalPort:
+    def port(self) -> Port:
         """The one service inside."""
         (port,) = self.assembly.services
         return port
