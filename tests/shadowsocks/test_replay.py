@@ -429,10 +429,11 @@ def test_added_counts_through_generations() -> None:
         assert store.add(salt)
 
 
-def test_a_state_that_cannot_be_is_refused() -> None:
+@pytest.mark.parametrize("state", [2000, 0xFFFF_FFFF_0000_0000])
+def test_a_state_that_cannot_be_is_refused(state: int) -> None:
     buffer = bytearray(ReplayStore.required_size(1000))
     store_of(1000, buffer)
     # The state is the second word.
-    memoryview(buffer).cast("Q")[1] = 2000
+    memoryview(buffer).cast("Q")[1] = state
     with pytest.raises(LocalProtocolError, match="more salts than it can hold"):
         store_of(1000, buffer)

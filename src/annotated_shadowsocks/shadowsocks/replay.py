@@ -169,7 +169,9 @@ class ReplayStore:
             self._header[_IDENTITY] = identity
         elif found != identity:
             raise LocalProtocolError("this replay store has another hash key or capacity")
-        if self._header[_STATE] % _GENERATION > self._limit:
+        generation, count = divmod(self._header[_STATE], _GENERATION)
+        # Nobody lives to see a generation that half a word cannot count.
+        if count > self._limit or generation >= _GENERATION // 2:
             raise LocalProtocolError("this replay store counts more salts than it can hold")
 
 
