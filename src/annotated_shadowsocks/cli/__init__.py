@@ -7,7 +7,7 @@
 ``service``    ``ssservice``: keys and the demonstration
 ``url``        ``ssurl``: SIP002 URLs
 ``backlog``    the verbs of ``backlog``, of which ``backlog_list``, ``backlog_explain`` and
-               ``backlog_doctor`` look at this host, by ``listener_view``
+               ``backlog_doctor`` look at this host, by ``dashboard.listener_view``
 ``logs``       log lines that a peer cannot forge
 ``exits``      the table from errors to exit codes
 ``text``       one line of text for a terminal

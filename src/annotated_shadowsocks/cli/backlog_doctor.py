@@ -38,7 +38,7 @@ def add_parser(verbs: "argparse._SubParsersAction[ArgumentParser]") -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Check and print; returns the status of the worst."""
     # Imported here, as in _host: --help needs nothing of the kernel.
-    from .listener_view import SCHEMA
+    from ..dashboard.listener_view import SCHEMA
 
     checks = examine(_host())
     status = worst(checks)

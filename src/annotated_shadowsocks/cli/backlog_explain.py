@@ -34,7 +34,7 @@ from .arguments import ArgumentParser
 from .terminal import COLOR_CHOICES, Style, styled, width
 
 if TYPE_CHECKING:
-    from .listener_view import Sight
+    from ..dashboard.listener_view import Sight
 
 __all__ = ["add_parser", "run"]
 
@@ -77,10 +77,10 @@ def run(arguments: argparse.Namespace) -> int:
     if address == (None, None):
         raise UsageError(f"{arguments.address!r} is every listener; see 'backlog list'")
     # Imported here: --help and a wrong address need nothing of the kernel.
+    from ..dashboard.listener_view import SCHEMA
     from ..kernel.netstat import counters
     from ..kernel.procfs import network_namespace
     from ..kernel.sysctl import sysctls
-    from .listener_view import SCHEMA
 
     settings, counted, namespace = sysctls(), counters(), network_namespace()
     sights = _find(arguments.address, address)
@@ -108,8 +108,8 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _find(text: str, address: Address) -> "list[Sight]":
     """The listeners that answer at ``address``. Raises ``ObserveError`` where none does."""
+    from ..dashboard.listener_view import look
     from ..kernel.listeners import answering
-    from .listener_view import look
 
     network, port = address
     everyone = look(port or 0)

@@ -40,8 +40,8 @@ def run(arguments: argparse.Namespace) -> int:
     """Print the table. Raises ``ObserveError`` and ``UsageError``."""
     meant = parse_filter(" ".join(arguments.filter))
     # Imported here: --help and a wrong filter need nothing of the kernel.
+    from ..dashboard.listener_view import SCHEMA, hidden_owners, look
     from ..kernel.procfs import network_namespace
-    from .listener_view import SCHEMA, hidden_owners, look
 
     sights = [each for each in look() if meant(each.listener.local)]
     if arguments.json:

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from ..errors import ConfigError, Error, LocalProtocolError, UsageError
 from ..lab.verdict import Difference, Refusal, Verdict
 from ..pictures import depth_plot, ladder, mermaid, pcapng, svg_ladder
+from ..pictures.printable import escape
 from ..pictures.trace import Trace, to_jsonl
 from ..scripts.parser import parse
 from ..scripts.statements import Script
@@ -18,7 +19,7 @@ from ..tcp_model.profiles import PROFILES, find
 from .arguments import ArgumentParser
 from .files import CannotCreate
 from .terminal import COLOR_CHOICES, styled, width
-from .text import complain, escape
+from .text import complain
 
 __all__ = ["AGREED", "COULD_NOT_RUN", "DIFFERED", "add_parser", "run"]
 

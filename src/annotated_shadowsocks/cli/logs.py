@@ -18,7 +18,7 @@ from collections.abc import Callable, Mapping
 from typing import TextIO
 
 from ..config.model import LogConfig
-from .text import escape
+from ..pictures.printable import escape
 
 __all__ = ["MAX_PER_SECOND", "Formatter", "RateLimit", "configure", "say"]
 

@@ -11,8 +11,9 @@ from collections.abc import Callable, Sequence
 
 from .. import __version__
 from ..errors import Error, UsageError
+from ..pictures.printable import escape
 from . import exits
-from .text import complain, escape
+from .text import complain
 
 __all__ = ["backlog", "main", "sslocal", "ssserver", "ssservice", "ssurl"]
 

@@ -6,7 +6,7 @@ import pwd
 
 import pytest
 
-from annotated_shadowsocks.cli.listener_view import Sight, hidden_owners, look
+from annotated_shadowsocks.dashboard.listener_view import Sight, hidden_owners, look
 from annotated_shadowsocks.endpoint import Endpoint
 from annotated_shadowsocks.kernel.listeners import Listener
 from annotated_shadowsocks.kernel.owners import Owner

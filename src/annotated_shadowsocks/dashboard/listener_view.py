@@ -12,9 +12,9 @@ from typing import Any, NamedTuple
 from ..kernel.listeners import Listener, survey
 from ..kernel.owners import Owner, owners
 from ..kernel.sock_diag import SockDiag
+from ..pictures.printable import escape
 from ..policy.queue_advice import Seen
 from ..wire.inet_diag import AF_INET
-from .text import escape
 
 __all__ = ["SCHEMA", "Sight", "hidden_owners", "look"]
 
