@@ -20,6 +20,7 @@ from . import (
     backlog_list,
     backlog_run,
     backlog_serve,
+    backlog_simulate,
     backlog_tour,
 )
 from .arguments import ArgumentParser
@@ -32,6 +33,7 @@ _VERBS = {
     "doctor": backlog_doctor,
     "run": backlog_run,
     "serve": backlog_serve,
+    "simulate": backlog_simulate,
     "tour": backlog_tour,
 }
 _MOST = 1000

@@ -28,9 +28,9 @@ class Attempt:
     """A client, from its first SYN to its end; the state is that of its own side."""
 
     __slots__ = (
+        "acknowledges",
         "challenged_at",
         "connected_at",
-        "cookie",
         "deadline",
         "delay",
         "insists",
@@ -40,6 +40,7 @@ class Attempt:
         "outcome",
         "queued_at",
         "request",
+        "requests",
         "spoken",
         "started_at",
         "state",
@@ -64,8 +65,10 @@ class Attempt:
         self.insists = False
         self.turned_away = False
         self.request: HalfOpen | None = None
-        #: The minute that its SYN cookie was made in.
-        self.cookie: int | None = None
+        #: How many requests the server has had of it: the number of the latest one's SYN/ACK.
+        self.requests = 0
+        #: Which SYN/ACK it acknowledges: that of a request, or a cookie's, below zero.
+        self.acknowledges = 0
         #: When the server's side was complete.
         self.queued_at: Instant = NEVER
 

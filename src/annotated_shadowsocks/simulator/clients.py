@@ -98,11 +98,12 @@ class Clients:
         knocks = attempt.knocks
         self._lanes[knocks].alarm(attempt.started_at + self._waits[knocks], attempt)
 
-    def receive_syn_ack(self, attempt: Attempt, now: Instant) -> None:
-        """A SYN/ACK, for the first time or again."""
+    def receive_syn_ack(self, attempt: Attempt, now: Instant, number: int = 1) -> None:
+        """A SYN/ACK, for the first time or again; ``number`` says which."""
         way, server = self._way, self._server
         if attempt.state is _SYN_SENT:
             attempt.state = _ESTABLISHED
+            attempt.acknowledges = number
             attempt.connected_at = now
             attempt.deadline = None
             self.connect_times.add(now - attempt.started_at)

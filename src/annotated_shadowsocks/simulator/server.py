@@ -80,15 +80,14 @@ class Server:
         elif verdict is None:
             self._begin(attempt, now)
         else:
-            attempt.cookie = cookies.minute_of(now)
             cookies.remember_sending(self._group, now)
             self._count(c.SYNCOOKIES_SENT)
-            self._answer(attempt)
+            self._answer(attempt, -1 - cookies.minute_of(now))
 
     def receive_ack(self, attempt: Attempt, now: Instant) -> None:
         """A final ACK, or data in its place."""
         request = attempt.request
-        if request is not None:
+        if request is not None and attempt.acknowledges == attempt.requests:
             gate = attempt.listener.refuses_ack()
             if gate is None:
                 self._remove(request)
@@ -116,13 +115,14 @@ class Server:
 
     def _begin(self, attempt: Attempt, now: Instant) -> None:
         request = attempt.request = HalfOpen(attempt, now)
+        attempt.requests += 1
         queue = attempt.listener.syn_queue
         queue.add(request)
         self.requests[request] = None
         if queue.depth > self._syn_peak:
             self._syn_peak = queue.depth
         self._arm(request, now)
-        self._answer(attempt)
+        self._answer(attempt, attempt.requests)
 
     def _arm(self, request: HalfOpen, now: Instant) -> None:
         at = next_timeout(self.profile.schedule, self._rto_max, request, now)
@@ -156,10 +156,18 @@ class Server:
     def _send_again(self, attempt: Attempt) -> None:
         self._count(c.RETRANS_SEGS)
         self._count(c.TCP_SYN_RETRANS)
-        self._answer(attempt)
+        self._answer(attempt, attempt.requests)
 
-    def _answer(self, attempt: Attempt) -> None:
-        self._way.carry(attempt, "SYN/ACK", self.clients.receive_syn_ack)
+    def _answer(self, attempt: Attempt, number: int) -> None:
+        """Send a SYN/ACK: a request's by its number, a cookie by its minute, below zero.
+
+        The numbers stand for initial sequence numbers: a client acknowledges the first that it
+        hears, and if that request was evicted, the ACK does not fit the next one.
+        """
+        arrival = self.clients.receive_syn_ack
+        self._way.carry(
+            attempt, "SYN/ACK", arrival if number == 1 else partial(arrival, number=number)
+        )
 
     def _remove(self, request: HalfOpen) -> None:
         request.deadline = None
@@ -221,19 +229,23 @@ class Server:
         if not self.sysctl.tcp_syncookies or not cookies.recently_sent(self._group, now):
             self._reset(attempt)
             return
-        minute = attempt.cookie
-        if minute is None or cookies.is_stale(cookies.minute_of(now) - minute):
+        minute = -1 - attempt.acknowledges
+        if minute < 0 or cookies.is_stale(cookies.minute_of(now) - minute):
             self._count(c.SYNCOOKIES_FAILED)
             self._reset(attempt)
             return
         self._count(c.SYNCOOKIES_RECV)
         gate = attempt.listener.refuses_ack()
-        if gate is None:
-            self._enqueue(attempt, now)
-            self._count(c.PASSIVE_OPENS)
-        else:
+        if gate is not None:
             self._count_own(gate.counters)
             self._lose(attempt, f"ACK: {gate.reason}")
+            self.clients.insist(attempt)
+            return
+        self._count(c.PASSIVE_OPENS)
+        if attempt.request is None:
+            self._enqueue(attempt, now)
+        else:
+            # The flow has a request by now; it is counted before that is found out.
             self.clients.insist(attempt)
 
     def _lose(self, attempt: Attempt, reason: str) -> None:
