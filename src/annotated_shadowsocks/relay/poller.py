@@ -63,8 +63,9 @@ class Scratch:
 
     __slots__ = ("inbound", "outbound")
 
-    #: Octets that a connection owns for one direction at most, between events.
-    LIMIT = 64 * 1024
+    #: Octets that a connection owns for one direction at most, between events. A chunk of SIP022
+    #: may have 65,551 sealed octets, and nothing less than the whole chunk can be opened.
+    LIMIT = 66 * 1024
     #: Octets of one read where the other side has room for them all.
     LARGE = 256 * 1024
 

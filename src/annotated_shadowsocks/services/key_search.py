@@ -1,14 +1,18 @@
 """Trying keys in small steps, so that the loop never waits for a search.
 
-One key takes some ten microseconds, and a port may have thousands, each of which a stream of junk
-makes us try. A port of few keys is searched at once. A larger one is searched in steps of as many
-keys, and between two steps everything else has its turn for as long as a step took: junk can have
-half of the time that is left over, whatever its amount, and no connection waits for more than one
-step. Searches take turns as well, so that one is not behind all that began before it.
+One key takes some ten microseconds, and a port may have thousands, each of which every stream of
+junk makes us try. Up to ``AT_ONCE`` keys are tried at once. Of more only the first is, which is the
+key of whoever was there last; the others are tried in steps, and between two steps everything else
+has its turn for as long as a step took. So junk, whatever its amount, gets half of the time that is
+left over, and nothing waits for longer than one step.
+
+Hosts take turns, not searches: who sends a thousand streams of junk waits behind himself. Of one
+host a few searches may wait, and the oldest makes room, unanswered: a search that nobody answers
+is a handshake that takes too long.
 
 Rejected: a thread. Deriving a key and opening two octets hold the interpreter's lock, so it would
-take nothing off the loop; and whenever the loop lets go of that lock, which is in every system
-call, it would have to wait for it up to five milliseconds. [bench key_search]
+take nothing off the loop; and the loop, which lets go of that lock in every system call, would have
+to wait to get it back, up to five milliseconds each time. [bench key_search]
 """
 
 import asyncio
@@ -20,21 +24,32 @@ from ..shadowsocks.aead_stream import opens
 from ..shadowsocks.credentials import Holder, KeyRing
 from ..shadowsocks.handshake import KeySought
 
-__all__ = ["STEP", "KeySearches", "Search"]
+__all__ = ["AT_ONCE", "PER_HOST", "STEP", "KeySearches", "Search"]
 
-#: Keys that are tried in one step; what takes 2 ms at most.
-STEP = 128
+#: Keys of a port that are tried without a pause, and those of one step where there are more.
+AT_ONCE = 128
+STEP = 32
+
+#: Searches of one host that may wait.
+PER_HOST = 64
 
 
 class Search:
     """One search; ``cancel`` where nobody wants its answer any more."""
 
-    __slots__ = ("candidates", "host", "sought")
+    __slots__ = ("answered", "candidates", "host", "sought")
 
-    def __init__(self, candidates: Iterator[Holder], sought: KeySought, host: str) -> None:
+    def __init__(
+        self,
+        candidates: Iterator[Holder],
+        sought: KeySought,
+        host: str,
+        answered: Callable[[], None],
+    ) -> None:
         self.candidates = candidates
         self.sought: KeySought | None = sought
         self.host = host
+        self.answered = answered
 
     def cancel(self) -> None:
         """Stop; there is no answer."""
@@ -42,14 +57,15 @@ class Search:
 
 
 class KeySearches:
-    """The searches among the keys of one port; ``found`` is called after each answer."""
+    """The searches among the keys of one port."""
 
     __slots__ = ("_keys", "_loop", "_timer", "_waiting")
 
     def __init__(self, loop: asyncio.AbstractEventLoop, keys: KeyRing) -> None:
         self._loop = loop
         self._keys = keys
-        self._waiting: deque[tuple[Search, Callable[[], None]]] = deque()
+        #: By host, whose turn is next first.
+        self._waiting: dict[str, deque[Search]] = {}
         self._timer: asyncio.Handle | None = None
 
     def begin(self, sought: KeySought, host: str, answered: Callable[[], None]) -> Search | None:
@@ -57,10 +73,13 @@ class KeySearches:
 
         None where that is done on return, with no call; else a search that may be cancelled.
         """
-        search = Search(self._keys.candidates(host), sought, host)
-        if self._step(search):
+        search = Search(self._keys.candidates(host), sought, host, answered)
+        few = len(self._keys.holders) <= AT_ONCE
+        # One more than there are, for whoever is tried first and once again in his place.
+        if self._step(search, AT_ONCE + 2 if few else 1):
             return None
-        self._waiting.append((search, answered))
+        mine = self._waiting.setdefault(host, deque(maxlen=PER_HOST))
+        mine.append(search)
         self._schedule(0.0)
         return search
 
@@ -71,19 +90,19 @@ class KeySearches:
             self._timer.cancel()
             self._timer = None
 
-    def _step(self, search: Search) -> bool:
+    def _step(self, search: Search, keys: int) -> bool:
         """Try some keys; True where the search is over."""
         sought = search.sought
         if sought is None:
             return True
         tried = 0
-        for holder in islice(search.candidates, STEP):
+        for holder in islice(search.candidates, keys):
             tried += 1
             if opens(holder.key, sought.salt, sought.box):
                 self._keys.remember(search.host, holder)
                 sought.answer(holder)
                 return True
-        if tried < STEP:
+        if tried < keys:
             sought.answer(None)
             return True
         return False
@@ -95,10 +114,15 @@ class KeySearches:
     def _turn(self) -> None:
         self._timer = None
         began = self._loop.time()
-        search, answered = self._waiting.popleft()
+        host = next(iter(self._waiting))
+        mine = self._waiting.pop(host)
+        search = mine[0]
         wanted = search.sought is not None
-        if not self._step(search):
-            self._waiting.append((search, answered))
-        elif wanted:
-            answered()
+        over = self._step(search, STEP)
+        if over:
+            mine.popleft()
+        if mine:
+            self._waiting[host] = mine
         self._schedule(self._loop.time() - began)
+        if over and wanted:
+            search.answered()

@@ -25,6 +25,7 @@ from typing import Any, NamedTuple
 from ..endpoint import Endpoint
 from ..errors import (
     AuthenticationError,
+    ClockSkewError,
     Error,
     LocalProtocolError,
     PolicyRejected,
@@ -181,7 +182,9 @@ class LocalPort(Port):
     def relay_ended(self, relay: StreamRelay, error: Exception | None) -> None:
         """See ``StreamRelayOwner``."""
         super().relay_ended(relay, error)
-        if isinstance(error, AuthenticationError) or (
+        if isinstance(error, ClockSkewError):
+            self.warn("a server's answer has %s, and 30 are allowed: set both clocks", error)
+        elif isinstance(error, AuthenticationError) or (
             relay.near.received and not relay.far.received
         ):
             # The server's silence towards a wrong key is all that there is to see of it here.
