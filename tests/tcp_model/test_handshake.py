@@ -86,3 +86,31 @@ def test_requests_of_a_closed_listener_count_a_failed_migration_where_one_was_du
     laboratory.did(laboratory.server.close(laboratory.listener, 0))
     assert peer.ack() == ["R 1"]
     assert laboratory.counted() == {"TCPMigrateReqFailure": 1, "OutRsts": 1}
+
+
+def test_the_final_ack_sets_the_time_of_the_connection() -> None:
+    """seen: the FIN of the connection echoes 200, the time of the ACK and not of the SYN"""
+    laboratory = Laboratory()
+    peer = laboratory.peer(options=(Timestamps(100, 0),))
+    peer.syn()
+    stamp = next(option for option in peer.last.options if isinstance(option, Timestamps))
+    peer.say(".", options=(Timestamps(200, stamp.tsval),))
+    connection = laboratory.accept()
+    assert connection is not None
+    assert connection.ts_recent == 200
+
+
+def test_a_refused_ack_leaves_no_time_behind() -> None:
+    """seen: the next SYN/ACK echoes 700, the time of the SYN"""
+    laboratory = Laboratory(0)
+    waits, peer = laboratory.peer(), laboratory.peer(options=(Timestamps(700, 0),))
+    laboratory.did(laboratory.server.listen(laboratory.listener, 1, 0))
+    waits.syn()
+    peer.syn()
+    waits.ack()
+    laboratory.did(laboratory.server.listen(laboratory.listener, 0, 0))
+    stamp = next(option for option in peer.last.options if isinstance(option, Timestamps))
+    assert peer.say(".", options=(Timestamps(900, stamp.tsval),)) == []
+    laboratory.at(1)
+    again = next(option for option in peer.last.options if isinstance(option, Timestamps))
+    assert again.tsecr == 700

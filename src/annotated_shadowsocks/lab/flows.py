@@ -123,14 +123,14 @@ class Flow:
 
     # From the wire to a script
 
-    def learn(self, segment: Segment, inbound: bool) -> None:
-        """Take the initial numbers from a segment that was heard."""
+    def learn(self, segment: Segment, inbound: bool, called: int = 0) -> None:
+        """Take the initial numbers from a segment that was heard; the script calls a SYN's so."""
         if not segment.flags & s.SYN:
             return
         if inbound:
-            self._isn = segment.seq
+            self._isn = add(segment.seq, -called)
             return
-        self._iss = segment.seq
+        self._iss = add(segment.seq, -called)
         if self._isn is None and segment.flags & s.ACK:
             self._isn = add(segment.ack, -1)
         self._ts_offset = None
@@ -179,7 +179,7 @@ class Flow:
 
     def compare(self, line: PacketLine, segment: Segment) -> None:
         """Whether a segment is what a line expects; what the line leaves out is not asked for."""
-        self.learn(segment, line.inbound)
+        self.learn(segment, line.inbound, line.seq if "S" in line.flags else 0)
         got = self.describe(segment, line.inbound)
         same = (
             flag_bits(line) == segment.flags
@@ -200,6 +200,8 @@ class Flow:
         return all(self._same_option(*pair) for pair in zip(wanted, got, strict=True))
 
     def _same_option(self, wanted: PacketOption, got: PacketOption) -> bool:
+        if wanted.kind == "wscale":
+            return True  # how much memory a host has is no part of what it does
         if wanted.kind != "TS":
             return wanted == got
         if self._ts_offset is None:

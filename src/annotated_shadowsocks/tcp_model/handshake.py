@@ -21,8 +21,18 @@ from .listener import Listener
 from .namespace import Namespace
 from .profile import AckGate, OnAckFull
 from .request import Request
-from .segment import ACK, FIN, SYN, Option, Segment, Timestamps, Unreachable, UnreachableKind
-from .seqnum import add
+from .segment import (
+    ACK,
+    FIN,
+    SYN,
+    Option,
+    Segment,
+    Timestamps,
+    Unreachable,
+    UnreachableKind,
+    find,
+)
+from .seqnum import add, after
 from .states import TRANSITIONS, Action, State
 
 __all__ = [
@@ -212,6 +222,10 @@ def _connect(namespace: Namespace, request: Request, segment: Segment, now: Inst
     """[linux tcp_create_openreq_child] a connection out of a request and the ACK that ended it."""
     connection = Connection(request.flow, State.ESTABLISHED, request.iss, now)
     connection.learn(request.irs, request.peer_options, bool(namespace.sysctl.tcp_timestamps))
+    stamp = find(segment.options, Timestamps)
+    if connection.timestamps and stamp is not None and not after(segment.seq, request.rcv_nxt):
+        # An ACK that is refused leaves no time behind: the request keeps that of its SYN.
+        connection.ts_recent = stamp.tsval
     connection.snd_una = connection.snd_nxt = add(request.iss, 1)
     connection.snd_wnd = segment.window << connection.snd_scale
     if request.retransmits == 0:
