@@ -62,7 +62,8 @@ def draw(
 ) -> str:
     """The ladder of a trace, its lines no longer than ``width`` (at least 60) columns.
 
-    ``only`` names the clients to show. With ``counters`` each row says which went up.
+    Long names and queues of many digits may need more. ``only`` names the clients to show. With
+    ``counters`` each row says which went up.
     """
     story = tell(trace, only)
     ladder = _Ladder(story, max(60, width), styled, ASCII if ascii_only else UNICODE, counters)
@@ -118,7 +119,7 @@ class _Ladder:
         #: Where texts begin that stand below their arrows.
         self._indent = _TIME + 2 + self._client + 1
         self._beside = left - _ARROW - 2 if left - _ARROW - 2 >= _BESIDE else 0
-        self._arrow = _ARROW if self._beside else max(16, min(left, _ARROW + 6))
+        self._arrow = _ARROW if self._beside else max(12, min(left, _ARROW + 6))
         self._below = width - self._indent
 
     def lines(self) -> Iterator[str]:

@@ -153,8 +153,8 @@ class _Teller:
         self._latest: Row | None = None
         self._counted: dict[str, int] = {}
         # Where nobody tells of states, nobody knows that it listens either.
-        told = {e.host for e in trace.events if isinstance(e, t.StateChanged)}
-        self._idle = "LISTEN" if self._server in told else ""
+        told = any(isinstance(e, t.StateChanged) for e in trace.events)
+        self._idle = "LISTEN" if told else ""
 
     def hear(self, event: t.Event) -> None:
         """Take the next event."""
