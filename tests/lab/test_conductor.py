@@ -8,6 +8,7 @@ from hypothesis import given
 from annotated_shadowsocks.lab.conductor import conduct
 from annotated_shadowsocks.lab.model_stage import ModelStage
 from annotated_shadowsocks.lab.verdict import Verdict
+from annotated_shadowsocks.pictures.trace import Noted
 from annotated_shadowsocks.scripts.parser import parse
 from annotated_shadowsocks.scripts.printer import print_script
 from annotated_shadowsocks.scripts.statements import Script
@@ -213,7 +214,7 @@ def test_refusals(text: str, reason: str) -> None:
 
 def test_times_are_relative_to_the_statement_before_or_absolute() -> None:
     verdict = run(f"{LISTENING}+1 C < S 0:0(0)\nC > S. 0:0(0) ack 1 <...>\n2.5 C ignored\n+.1 x()")
-    noted = [(e.at, e.text) for e in verdict.trace.events if type(e).__name__ == "Noted"]
+    noted = [(e.at, e.text) for e in verdict.trace.events if isinstance(e, Noted)]
     assert noted[-2:] == [(2_500_000_000, "C ignored"), (2_600_000_000, "x()")]
 
 

@@ -70,7 +70,7 @@ _OPTION = r"--([A-Za-z_][A-Za-z0-9_]*)(?:=((?:[^\s\"`]|\"[^\"\n]*\"|`[^`]*`)+))?
 _STATEMENT = "a statement: a packet, a call, a check or a setting"
 #: More than any lesson shows, and few enough to be made one by one.
 _MOST_NAMES = 100_000
-#: [linux tcp_sendmsg] what one call of a client may send
+#: What one line may have a client send: more than any queue's story needs.
 _MOST_OCTETS = 1 << 20
 
 

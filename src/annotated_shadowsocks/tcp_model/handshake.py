@@ -52,6 +52,8 @@ _FATAL = {
     UnreachableKind.TIME_EXCEEDED,
     UnreachableKind.PARAMETER_PROBLEM,
 }
+# [linux icmpv6_err_convert] to IPv6 a host that cannot be reached may be back in a moment
+_FATAL_TO_IPV6 = {UnreachableKind.PORT, UnreachableKind.PARAMETER_PROBLEM}
 
 
 def receive(namespace: Namespace, request: Request, segment: Segment, now: Instant) -> bool:
@@ -291,6 +293,6 @@ def receive_unreachable(namespace: Namespace, request: Request, error: Unreachab
     """[linux tcp_req_err] an ICMP error about a SYN/ACK."""
     if error.seq != request.iss:
         namespace.count(c.OUT_OF_WINDOW_ICMPS)
-    elif error.kind in _FATAL:
+    elif error.kind in (_FATAL_TO_IPV6 if ":" in error.flow.local.host else _FATAL):
         namespace.remove_request(request, Removal.UNREACHABLE, f"ICMP: {error.kind.value}")
         namespace.count_loss(request.listener)
