@@ -82,6 +82,13 @@ def test_a_cookie_keeps_options_in_the_timestamp(
     assert [type(o) for o in peer.last.options] == kinds
 
 
+def test_a_cookie_keeps_no_options_where_timestamps_are_off() -> None:
+    laboratory = Laboratory(settings={"tcp_syncookies": 2, "tcp_timestamps": 0})
+    peer = laboratory.peer(options=EVERYTHING)
+    peer.syn()
+    assert [type(o) for o in peer.last.options] == [MaximumSegmentSize]
+
+
 def test_a_cookie_for_a_flow_that_has_a_request_makes_no_second_connection() -> None:
     laboratory = Laboratory(5, settings={"tcp_syncookies": 2})
     peer = laboratory.peer()

@@ -161,7 +161,7 @@ def _send_cookie(namespace: Namespace, listener: Listener, segment: Segment, now
     size = find(offered, MaximumSegmentSize)
     iss = cookies.make(namespace, segment.flow, segment.seq, size.value if size else 536, now)
     cookies.remember_sending(namespace.groups[listener.local], now)
-    if find(offered, Timestamps) is None:
+    if find(offered, Timestamps) is None or not namespace.sysctl.tcp_timestamps:
         # Its only place for the other options would have been the timestamp.
         offered = ()
     ack = add(segment.seq, 1)
