@@ -17,13 +17,12 @@ _METHODS = AES_2022 | {"none", "plain"}
 _MTU = 65535
 
 
-def _run(file: Path, *parts: dict[str, object], files: dict[Path, str]) -> Launch:
-    server, client, *more = parts
-    document: dict[str, object] = {"servers": [server], "clients": [client]}
-    for part in more:
-        document |= part
+def _run(
+    file: Path, server: dict[str, object], client: dict[str, object], more: dict[Path, str]
+) -> Launch:
+    document = {"servers": [server], "clients": [client]}
     command = ["shadowsocks-go", "-confPath", str(file)]
-    return Launch(command, {file: json.dumps(document), **files})
+    return Launch(command, {file: json.dumps(document), **more})
 
 
 def _listeners(at: Endpoint, protocol: str) -> dict[str, object]:
@@ -44,14 +43,7 @@ def _server(at: Endpoint, link: Link, file: Path) -> Launch:
         files[store] = json.dumps(dict(link.users))
         server["uPSKStorePath"] = str(store)
     client = {"name": "out", "protocol": "direct", "enableTCP": True, "enableUDP": True}
-    names = {
-        "name": "names",
-        "addrPort": str(link.name_server),
-        "tcpClientName": "out",
-        "udpClientName": "out",
-    }
-    more: dict[str, object] = {"dns": [names]} if link.name_server else {}
-    return _run(file, server, client | {"mtu": _MTU}, more, files=files)
+    return _run(file, server, client | {"mtu": _MTU}, files)
 
 
 def _client(at: Endpoint, link: Link, file: Path) -> Launch:
@@ -66,7 +58,7 @@ def _client(at: Endpoint, link: Link, file: Path) -> Launch:
         "psk": own,
         "iPSKs": servers,
     }
-    return _run(file, _listeners(at, "socks5"), client, files={})
+    return _run(file, _listeners(at, "socks5"), client, {})
 
 
 SHADOWSOCKS_GO = Peer(
@@ -76,4 +68,6 @@ SHADOWSOCKS_GO = Peer(
     programs=("shadowsocks-go",),
     client=Side(_client, _METHODS, _METHODS),
     server=Side(_server, _METHODS, _METHODS),
+    # It has resolvers to choose a way by address, and its dialer asks the system all the same.
+    resolves=False,
 )
