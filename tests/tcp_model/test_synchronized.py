@@ -4,6 +4,8 @@ import pytest
 
 from annotated_shadowsocks.tcp_model.connection import Connection
 from annotated_shadowsocks.tcp_model.instant import SECOND
+from annotated_shadowsocks.tcp_model.segment import Unreachable, UnreachableKind
+from annotated_shadowsocks.tcp_model.seqnum import add
 from annotated_shadowsocks.tcp_model.states import SYNCHRONIZED, TRANSITIONS, Action, State
 from annotated_shadowsocks.tcp_model.synchronized import ACTIONS
 from annotated_shadowsocks.testing.tcp_laboratory import Laboratory, Peer
@@ -197,3 +199,12 @@ def test_a_peer_is_proven_by_a_connection_that_ended_well() -> None:
     laboratory.server.set_sysctl("tcp_max_syn_backlog", -10)
     assert laboratory.peer().syn() == []
     assert laboratory.connect().connection.state is State.ESTABLISHED
+
+
+@pytest.mark.parametrize(("offset", "counted"), [(0, 1), (1, 0), (2, 1)])
+def test_an_icmp_error_about_what_is_not_under_way_is_counted(offset: int, counted: int) -> None:
+    laboratory, _, connection = connected()
+    error = Unreachable(connection.flow, add(connection.iss, offset), UnreachableKind.HOST)
+    laboratory.did(laboratory.server.receive_unreachable(error, laboratory.now))
+    assert laboratory.counted().get("OutOfWindowIcmps", 0) == counted
+    assert connection.state is State.ESTABLISHED

@@ -16,11 +16,11 @@ from .connection import Connection
 from .effects import Deliver, DropSegment, TimerKind
 from .instant import SECOND, Instant
 from .namespace import Namespace
-from .segment import ACK, FIN, RST, SYN, Range, Segment, Timestamps, find
+from .segment import ACK, FIN, RST, SYN, Range, Segment, Timestamps, Unreachable, find
 from .seqnum import after, before, distance
 from .states import TRANSITIONS, Action, State
 
-__all__ = ["ACTIONS", "abort", "challenge", "close", "on_timer", "receive"]
+__all__ = ["ACTIONS", "abort", "challenge", "close", "on_timer", "receive", "receive_unreachable"]
 
 #: [linux TCP_TIMEWAIT_LEN]
 _TIME_WAIT_LENGTH = 60 * SECOND
@@ -41,6 +41,17 @@ def receive(namespace: Namespace, connection: Connection, segment: Segment, now:
         return False
     ACTIONS[action](namespace, connection, segment, now)
     return True
+
+
+def receive_unreachable(namespace: Namespace, connection: Connection, error: Unreachable) -> None:
+    """[linux tcp_v4_err] an ICMP error: believed if it quotes what is under way, and then kept.
+
+    It would be told to whoever owns the connection if that timed out.
+    """
+    oldest = connection.iss if connection.request else connection.snd_una
+    in_flight = not before(error.seq, oldest) and not after(error.seq, connection.snd_nxt)
+    if connection.state is not State.TIME_WAIT and not in_flight:
+        namespace.count(c.OUT_OF_WINDOW_ICMPS)
 
 
 def _ignore(namespace: Namespace, connection: Connection, segment: Segment, now: Instant) -> None:
