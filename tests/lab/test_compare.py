@@ -67,7 +67,7 @@ def test_a_packet_that_the_script_does_not_mention(monkeypatch: pytest.MonkeyPat
     assert told(found) == (
         "packet 1 from server to D\n"
         "  model   nothing\n"
-        "  kernel  0.300  S. seq 0 ack 1 <MaximumSegmentSize>"
+        "  kernel  0.300  S. 0(0) ack 1 <MaximumSegmentSize>"
     )
     assert not found.agreed
 

@@ -14,17 +14,18 @@ for as long as that allows.
 import platform
 import re
 from collections import defaultdict, deque
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
+from ..endpoint import Endpoint
 from ..errors import ConfigError
-from ..pictures.passage import Passage, passages
-from ..pictures.trace import Noted, Trace
+from ..pictures.trace import Noted, PacketSent, Trace
 from ..scripts.statements import Script
 from ..tcp_model.counters import MEANINGS, SK_DROPS
 from ..tcp_model.instant import MILLISECOND, SECOND, Duration, Instant
-from ..tcp_model.segment import Segment
+from ..tcp_model.segment import ACK, SYN, Segment, flags_text
+from ..tcp_model.seqnum import MODULUS, SeqNum, distance
 from .conductor import conduct
 from .kernel_stage import KernelStage
 from .model_stage import ModelStage
@@ -84,6 +85,17 @@ class _Way(NamedTuple):
 
     sender: str
     receiver: str
+
+
+class _Packet(NamedTuple):
+    """When a packet was sent, and what is compared of it, in words."""
+
+    sent_at: Instant
+    words: str
+
+    def __str__(self) -> str:
+        """For readers."""
+        return f"{self.sent_at / SECOND:.3f}  {self.words}"
 
 
 def compare(script: Script, profile: str | None = None) -> Comparison:
@@ -158,7 +170,7 @@ class _Match:
             for index in range(max(needed, len(got))):
                 ours = wanted[index] if index < len(wanted) else None
                 theirs = got[index] if index < len(got) else None
-                if ours is None or theirs is None or _key(ours) != _key(theirs):
+                if ours is None or theirs is None or ours.words != theirs.words:
                     at = min(one.sent_at for one in (ours, theirs) if one is not None)
                     found.append((at, _differ(way, index, ours, theirs)))
                     break
@@ -203,7 +215,7 @@ class _Match:
 class _Sight(NamedTuple):
     """What can be seen of a stage: its packets by direction, and its counters."""
 
-    packets: Mapping[_Way, list[Passage]]
+    packets: Mapping[_Way, list[_Packet]]
     counters: Mapping[str, int]
     #: When each statement of the script was done.
     lines: Sequence[Instant]
@@ -229,30 +241,54 @@ class _Sight(NamedTuple):
         ) and all(other.counters.get(name, 0) >= number for name, number in self.counters.items())
 
 
-def _sorted(trace: Trace) -> dict[_Way, list[Passage]]:
-    found: dict[_Way, list[Passage]] = defaultdict(list)
-    for one in passages(trace).values():
-        found[_Way(one.sender, one.receiver)].append(one)
+def _sorted(trace: Trace) -> dict[_Way, list[_Packet]]:
+    found: dict[_Way, list[_Packet]] = defaultdict(list)
+    first: dict[tuple[Endpoint, Endpoint], SeqNum] = {}
+    for event in trace.events:
+        if not isinstance(event, PacketSent):
+            continue
+        segment = event.segment
+        words = "icmp"
+        if isinstance(segment, Segment):
+            if segment.flags & SYN:
+                first[segment.src, segment.dst] = segment.seq
+            words = _words(segment, first)
+        found[_Way(event.sender, event.receiver)].append(_Packet(event.at, words))
     return dict(found)
 
 
+def _words(segment: Segment, first: Mapping[tuple[Endpoint, Endpoint], SeqNum]) -> str:
+    """What is compared of a segment, in words.
+
+    A number is relative to the latest first one, and as it is where there was none yet: a peer can
+    acknowledge what was never sent, and is answered in its own numbers. An RST's may be 0.
+    """
+    way, back = (segment.src, segment.dst), (segment.dst, segment.src)
+    seq = segment.seq and distance(first.get(way, 0), segment.seq) % MODULUS
+    ack = distance(first.get(back, 0), segment.ack) % MODULUS
+    words = f"{flags_text(segment.flags)} {seq}({len(segment.payload)})"
+    words += f" ack {ack}" if segment.flags & ACK else ""
+    options = sorted(type(option).__name__ for option in segment.options)
+    return f"{words} <{','.join(options)}>" if options else words
+
+
 def _alike(
-    ours: Mapping[_Way, list[Passage]], theirs: Mapping[_Way, list[Passage]]
-) -> dict[_Way, list[Passage]]:
+    ours: Mapping[_Way, list[_Packet]], theirs: Mapping[_Way, list[_Packet]]
+) -> dict[_Way, list[_Packet]]:
     """``theirs``, with peers exchanged that have said the same, where that makes them like ours.
 
     Of several requests with one deadline the kernel's timer wheel takes any first, and a listener
     of a group is chosen by a secret: which peer it was is nothing that could be the same.
     """
-    groups: dict[tuple[object, ...], list[str]] = defaultdict(list)
+    groups: dict[tuple[str, ...], list[str]] = defaultdict(list)
     for way, packets in ours.items():
         if way.receiver == _SERVER:
-            groups[tuple(map(_key, packets))].append(way.sender)
+            groups[tuple(one.words for one in packets)].append(way.sender)
     result = dict(theirs)
     for names in groups.values():
         ways = [_Way(_SERVER, name) for name in names]
         by_story = [
-            sorted(ways, key=lambda way: [repr(_key(one)) for one in side.get(way, [])])
+            sorted(ways, key=lambda way: [one.words for one in side.get(way, [])])
             for side in (ours, theirs)
         ]
         for way, other in zip(*by_story, strict=True):
@@ -262,27 +298,7 @@ def _alike(
     return result
 
 
-def _key(one: Passage) -> tuple[object, ...]:
-    """What is compared of a packet."""
-    segment = one.segment
-    if not isinstance(segment, Segment):
-        return (segment.kind,)
-    kinds = tuple(sorted(type(option).__name__ for option in segment.options))
-    return (segment.flags, one.numbers, segment.payload, kinds)
-
-
-def _differ(way: _Way, index: int, ours: Passage | None, theirs: Passage | None) -> Disagreement:
+def _differ(way: _Way, index: int, ours: _Packet | None, theirs: _Packet | None) -> Disagreement:
     what = f"packet {index + 1} from {way.sender} to {way.receiver}"
-    return Disagreement(what, _line(ours), _line(theirs))
-
-
-def _line(one: Passage | None) -> str:
-    if one is None:
-        return "nothing"
-    return f"{one.sent_at / SECOND:.3f}  {one.text}{_options(one)}"
-
-
-def _options(one: Passage) -> str:
-    options: Iterable[object] = one.segment.options if isinstance(one.segment, Segment) else ()
-    names = ",".join(type(option).__name__ for option in options)
-    return f" <{names}>" if names else ""
+    model, kernel = (f"{one}" if one else "nothing" for one in (ours, theirs))
+    return Disagreement(what, model, kernel)
