@@ -162,9 +162,6 @@ def main() -> None:
         print(json.dumps(named))
 
 
-Rows = dict[tuple[str, int, float], list[tuple[float, float, float]]]
-
-
 def _rounds(
     arguments: argparse.Namespace,
     method: str,

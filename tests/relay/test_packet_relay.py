@@ -251,6 +251,12 @@ def test_the_largest_datagram(made: Fixture) -> None:
     assert client.recv(65536) == address.encode(place(made.target)) + largest[: 65507 - 7]
 
 
+def test_a_burst_finds_more_room_than_by_default(made: Fixture) -> None:
+    untouched = made.client().getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF)
+    for sock in made.relay.sockets:
+        assert sock.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF) > untouched
+
+
 def test_a_burst_is_taken_in_batches(made: Fixture) -> None:
     client = made.client()
     seen: list[int] = []

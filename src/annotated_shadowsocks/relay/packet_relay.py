@@ -37,6 +37,10 @@ __all__ = [
     "Postponed",
 ]
 
+#: What all clients' datagrams wait in while this process does something else. The kernel counts what
+#: it holds them in: by default 256 of the smallest are too many.
+_RECEIVE_BUFFER = 4 << 20
+
 #: A socket address as recvfrom gives it: (host, port), and two more fields for IPv6.
 Address = tuple[str, int] | tuple[str, int, int, int]
 
@@ -139,6 +143,8 @@ class PacketRelay(Generic[FlowT]):
         self._open_outlet = open_outlet or _own_sockets
         self._associations: dict[FlowT, Association[FlowT]] = {}
         for sock in sockets:
+            # [man socket(7)] granted up to net.core.rmem_max, and then doubled
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _RECEIVE_BUFFER)
             outside.poller.watch(sock, READ, _Front(self, sock))
 
     def __str__(self) -> str:
