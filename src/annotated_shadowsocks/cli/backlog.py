@@ -18,10 +18,12 @@ from . import (
     backlog_doctor,
     backlog_explain,
     backlog_list,
+    backlog_plan,
     backlog_run,
     backlog_serve,
     backlog_simulate,
     backlog_tour,
+    backlog_watch,
 )
 from .arguments import ArgumentParser
 
@@ -30,10 +32,12 @@ __all__ = ["run"]
 _VERBS = {
     "list": backlog_list,
     "explain": backlog_explain,
+    "watch": backlog_watch,
     "doctor": backlog_doctor,
     "run": backlog_run,
     "serve": backlog_serve,
     "simulate": backlog_simulate,
+    "plan": backlog_plan,
     "tour": backlog_tour,
 }
 _MOST = 1000

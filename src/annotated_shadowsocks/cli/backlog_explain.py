@@ -36,7 +36,7 @@ from .terminal import COLOR_CHOICES, Style, styled, width
 if TYPE_CHECKING:
     from ..dashboard.listener_view import Sight
 
-__all__ = ["add_parser", "run"]
+__all__ = ["add_parser", "find", "run"]
 
 _ABOUT = "one listener in plain words: its queues, what the next client meets, what to change"
 _EPILOG = """\
@@ -83,7 +83,7 @@ def run(arguments: argparse.Namespace) -> int:
     from ..kernel.sysctl import sysctls
 
     settings, counted, namespace = sysctls(), counters(), network_namespace()
-    sights = _find(arguments.address, address)
+    sights = find(arguments.address, address)
     tally = {name: counted[name] for name in _COUNTERS if name in counted}
     if arguments.json:
         document = {
@@ -106,7 +106,7 @@ def run(arguments: argparse.Namespace) -> int:
     return exits.OK
 
 
-def _find(text: str, address: Address) -> "list[Sight]":
+def find(text: str, address: Address) -> "list[Sight]":
     """The listeners that answer at ``address``. Raises ``ObserveError`` where none does."""
     from ..dashboard.listener_view import look
     from ..kernel.listeners import answering

@@ -12,7 +12,16 @@ from typing import NamedTuple
 
 from .listen_queue import Asked, ListenQueue, Sysctls, asked
 
-__all__ = ["GOOD_LIMIT", "NEARLY_FULL", "POOR_LIMIT", "Advice", "Seen", "advise", "sysctl_commands"]
+__all__ = [
+    "GOOD_LIMIT",
+    "NEARLY_FULL",
+    "POOR_LIMIT",
+    "Advice",
+    "Seen",
+    "advise",
+    "setting",
+    "sysctl_commands",
+]
 
 #: What Linux allows since 5.4 unless told otherwise; and what it allowed before, which a burst of
 #: clients overflows while the program is busy for a tenth of a second.
@@ -91,20 +100,23 @@ def _stalled(seen: Seen) -> Advice:
     return Advice(reason, (f"strace -f -p {seen.pid}",))
 
 
+def setting(program: str | None, backlog: int) -> str:
+    """How one tells a program which backlog to ask for; in general where it is not known."""
+    return _SETTINGS.get((program or "").rstrip("0123456789."), _ANY_SETTING).format(backlog)
+
+
 def _larger_limit(seen: Seen, sysctls: Sysctls) -> Advice:
     """Whoever set the limit has to set a larger one."""
     limit, somaxconn = seen.queue.limit, sysctls.somaxconn
     wanted = max(GOOD_LIMIT, 1 << (2 * limit - 1).bit_length())
-    program = (seen.program or "").rstrip("0123456789.")
-    setting = _SETTINGS.get(program, _ANY_SETTING)
     if somaxconn is None or asked(limit, somaxconn) is Asked.EXACTLY:
         reason = f"the program asked listen() for {limit}; let it ask for more, and restart it"
         if somaxconn is not None and somaxconn >= GOOD_LIMIT:
-            return Advice(reason, (setting.format(min(wanted, somaxconn)),))
+            return Advice(reason, (setting(seen.program, min(wanted, somaxconn)),))
     else:
         reason = f"somaxconn cut the limit at {limit}; raise it, and restart the program"
     raised = sysctl_commands("net.core.somaxconn", wanted)
-    return Advice(reason, (*raised, setting.format(wanted)))
+    return Advice(reason, (*raised, setting(seen.program, wanted)))
 
 
 def _settings(sysctls: Sysctls) -> Iterator[Advice]:

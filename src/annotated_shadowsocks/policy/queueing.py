@@ -76,7 +76,7 @@ def markov_blocking(load: Load, places: float) -> float:
     if busy == 1.0:
         return lost / (1.0 + lost * places)
     weights = busy * math.expm1(places * math.log(busy)) / (busy - 1.0)
-    return lost * busy**places / (1.0 + lost * weights)
+    return lost * math.pow(busy, places) / (1.0 + lost * weights)
 
 
 def deterministic_blocking(load: Load, places: int) -> float:
