@@ -19,7 +19,7 @@ from annotated_shadowsocks.services import run as services
 
 MODULE = [sys.executable, "-m", "annotated_shadowsocks"]
 FLAGS = ["-s", "127.0.0.1:1", "-m", "aes-256-gcm", "-k", "${SECRET}"]
-ENVIRONMENT = {"SECRET": "hunter2", "PATH": "", "PYTHONPATH": os.environ["PYTHONPATH"]}
+ENVIRONMENT = {"SECRET": "hunter2hunts4dogs!", "PATH": "", "PYTHONPATH": os.environ["PYTHONPATH"]}
 
 
 def start(*words: str) -> subprocess.CompletedProcess[str]:
@@ -71,7 +71,7 @@ def test_a_port_in_use_is_69() -> None:
     last = ended.stderr.splitlines()[-1]
     assert last.startswith(f"sslocal: cannot listen on {endpoint}")
     assert "Traceback" not in ended.stderr
-    assert "hunter2" not in ended.stderr
+    assert "hunter2hunts4dogs!" not in ended.stderr
 
 
 def test_a_good_configuration_is_0() -> None:
@@ -147,7 +147,7 @@ def ending_with(error: BaseException, monkeypatch: pytest.MonkeyPatch) -> None:
         raise error
 
     monkeypatch.setattr(services, "run_local", start)
-    monkeypatch.setenv("SECRET", "hunter2")
+    monkeypatch.setenv("SECRET", "hunter2hunts4dogs!")
 
 
 @pytest.mark.parametrize(
@@ -185,7 +185,7 @@ def test_a_traceback_with_vv(
     assert sslocal([*FLAGS, *verbose]) == 70
     err = capsys.readouterr().err
     assert "    | Traceback (most recent call last):\n" in err
-    assert "hunter2" not in err
+    assert "hunter2hunts4dogs!" not in err
 
 
 def test_ctrl_c_is_130_and_silent(

@@ -13,7 +13,12 @@ from annotated_shadowsocks.errors import ConfigError
 from annotated_shadowsocks.services import run as services
 
 FLAGS = ["-s", "h:1", "-m", "aes-256-gcm"]
-DOCUMENT = {"server": "h", "server_port": 1, "password": "hunter2", "method": "aes-256-gcm"}
+DOCUMENT = {
+    "server": "h",
+    "server_port": 1,
+    "password": "hunter2hunts4dogs!",
+    "method": "aes-256-gcm",
+}
 
 Started = list[tuple[str, Config, Callable[[], Config]]]
 
@@ -60,9 +65,11 @@ def test_a_reload_reads_the_same_sources_again(started: Started, config: Path) -
     tunnel.run("sslocal", ["-c", str(config), "--timeout", "5"])
     _, before, reload = started[0]
     assert reload() == before
-    config.write_text(json.dumps(DOCUMENT | {"password": "other", "timeout": 9}))
+    config.write_text(
+        json.dumps(DOCUMENT | {"password": "another2hunts4dogs!", "timeout": 9})
+    )
     after = reload()
-    assert after.servers[0].password.reveal() == "other"
+    assert after.servers[0].password.reveal() == "another2hunts4dogs!"
     assert after.timeout == 5
     config.write_text("{")
     with pytest.raises(ConfigError, match="the file ends inside"):
@@ -72,9 +79,9 @@ def test_a_reload_reads_the_same_sources_again(started: Started, config: Path) -
 def test_flags_alone_need_no_file(
     started: Started, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setenv("SS_SERVER_PASSWORD", "hunter2")
+    monkeypatch.setenv("SS_SERVER_PASSWORD", "hunter2hunts4dogs!")
     assert tunnel.run("sslocal", FLAGS) == 7
-    assert started[0][1].servers[0].password.reveal() == "hunter2"
+    assert started[0][1].servers[0].password.reveal() == "hunter2hunts4dogs!"
     assert "configuration from the command line" in capsys.readouterr().err
 
 
@@ -125,16 +132,16 @@ def test_print_config_masks_secrets(
     assert tunnel.run("sslocal", ["-c", str(config), "--print-config"]) == 0
     out, err = capsys.readouterr()
     assert json.loads(out)["servers"][0]["password"] == "******"
-    assert "hunter2" not in out + err
+    assert "hunter2hunts4dogs!" not in out + err
     assert started == []
 
 
 @pytest.mark.parametrize(
     ("argv", "warned"),
     [
-        ([*FLAGS, "-k", "hunter2"], ["-k"]),
-        ([*FLAGS, "--password=hunter2"], ["--password"]),
-        (["--server-url", "ss://aes-256-gcm:hunter2@h:1"], ["--server-url"]),
+        ([*FLAGS, "-k", "hunter2hunts4dogs!"], ["-k"]),
+        ([*FLAGS, "--password=hunter2hunts4dogs!"], ["--password"]),
+        (["--server-url", "ss://aes-256-gcm:hunter2hunts4dogs!@h:1"], ["--server-url"]),
         ([*FLAGS, "-k", "${SECRET}"], []),
         ([*FLAGS, "--password-file", "FILE"], []),
     ],
@@ -147,14 +154,14 @@ def test_a_password_on_the_command_line_is_warned_of_once(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    monkeypatch.setenv("SECRET", "hunter2")
+    monkeypatch.setenv("SECRET", "hunter2hunts4dogs!")
     secret = tmp_path / "secret"
-    secret.write_text("hunter2\n")
+    secret.write_text("hunter2hunts4dogs!\n")
     secret.chmod(0o600)
     tunnel.run("sslocal", [str(secret) if word == "FILE" else word for word in argv])
     err = capsys.readouterr().err
-    assert started[0][1].servers[0].password.reveal() == "hunter2"
+    assert started[0][1].servers[0].password.reveal() == "hunter2hunts4dogs!"
     lines = [line for line in err.splitlines() if "warning" in line]
     assert [line.split(": ")[2] for line in lines] == warned
     assert all("--password-file FILE" in line for line in lines)
-    assert "hunter2" not in err
+    assert "hunter2hunts4dogs!" not in err

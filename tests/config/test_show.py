@@ -35,6 +35,7 @@ DOCUMENT: dict[str, Any] = {
     "state_directory": "/var/lib/x",
     "workers": 12,
     "allow_private_targets": True,
+    "allow_weak_passwords": False,
     "dns": ["192.0.2.1:53", "[2001:db8::1]:54"],
     "shutdown_grace": 13.0,
     "log": {"level": 2, "format": {"without_time": True}},

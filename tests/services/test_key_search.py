@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from annotated_shadowsocks.crypto.methods import find
-from annotated_shadowsocks.services import key_search
-from annotated_shadowsocks.services.key_search import AT_ONCE, PER_HOST, STEP, KeySearches
+from annotated_shadowsocks.services.key_search import AT_ONCE, PER_HOST, STEP, KeySearches, Search
+from annotated_shadowsocks.shadowsocks.aead_stream import opens
 from annotated_shadowsocks.shadowsocks.credentials import Holder, KeyRing
 from annotated_shadowsocks.shadowsocks.handshake import KeySought
 from annotated_shadowsocks.shadowsocks.key import MasterKey
@@ -37,9 +37,9 @@ class NotingLoop(ManualLoop):
         super().__init__()
         self.delays: list[float] = []
 
-    def call_later(self, delay: float, *rest: Any, **more: Any) -> asyncio.TimerHandle:
-        self.delays.append(delay)
-        return super().call_later(delay, *rest, **more)
+    def call_at(self, when: float, *rest: Any, **more: Any) -> asyncio.TimerHandle:  # type: ignore[override]
+        self.delays.append(when - self.time())
+        return super().call_at(when, *rest, **more)
 
 
 class Searcher:
@@ -51,7 +51,7 @@ class Searcher:
         self.searches = KeySearches(self.loop, self.keys)
         self.answers: list[tuple[str, str | None]] = []
 
-    def begin(self, number: int, host: str = HOST) -> key_search.Search | None:
+    def begin(self, number: int, host: str = HOST) -> Search | None:
         found: list[Holder | None] = []
 
         def note() -> None:
@@ -131,13 +131,12 @@ def test_a_search_that_is_cancelled_has_no_answer() -> None:
 def test_a_pause_is_as_long_as_a_step(monkeypatch: pytest.MonkeyPatch) -> None:
     searcher = Searcher(500)
     searcher.begin(-1)
-    opens = key_search.opens
 
     def slow(key: MasterKey, salt: bytes, box: bytes) -> bool:
         searcher.loop._now += 0.5
         return opens(key, salt, box)
 
-    monkeypatch.setattr(key_search, "opens", slow)
+    monkeypatch.setattr("annotated_shadowsocks.services.key_search.opens", slow)
     searcher.loop.advance(0.0)
     assert searcher.loop.delays == [0.0, STEP * 0.5]
 

@@ -40,6 +40,8 @@ class Invocation:
     config: str | None
     test_config: bool
     print_config: bool
+    list_ciphers: bool = False
+    json: bool = False
 
 
 def parse(program: str, argv: Sequence[str]) -> Invocation:
@@ -48,12 +50,16 @@ def parse(program: str, argv: Sequence[str]) -> Invocation:
     found, extras = parser.parse_known_args(argv, argparse.Namespace(settings={}))
     if extras:
         raise UsageError(_unexpected(program, extras, parser.flag_names()))
+    if found.json and not found.list_ciphers:
+        raise UsageError("--json goes with --list-ciphers; --print-config prints JSON anyway")
     config = found.settings.pop(o.CONFIG.key, None)
     return Invocation(
         found.settings,
         config.value if config else None,
         found.test_config,
         found.print_config,
+        found.list_ciphers,
+        found.json,
     )
 
 
@@ -95,6 +101,9 @@ def tunnel_parser(program: str) -> ArgumentParser:
     parser.add_argument("--test-config", action="store_true", help="check everything, then end")
     shows = "print the settings in force, without secrets, then end"
     parser.add_argument("--print-config", action="store_true", help=shows)
+    methods = "print every cipher method, and whether it can be used here, then end"
+    parser.add_argument("--list-ciphers", action="store_true", help=methods)
+    parser.add_argument("--json", action="store_true", help="with --list-ciphers: as objects")
     version = f"{program} {__version__} (Annotated Shadowsocks)"
     parser.add_argument("-V", "--version", action="version", version=version)
     return parser

@@ -22,11 +22,16 @@ __all__ = ["config_path", "load_config", "run"]
 def run(program: str, argv: Sequence[str]) -> int:
     """The whole life of ``program``; returns its exit code."""
     invocation = parse(program, argv)
+    if invocation.list_ciphers:
+        from . import ciphers
+
+        return ciphers.run(invocation.json)
     _warn_of_secrets(program, invocation)
     path = config_path(program, invocation)
     # SIGHUP loads the same sources again, and sees what changed in them.
     load = partial(load_config, program, path, invocation.flags)
     config = load()
+    _warn_of_weakness(program, config)
     if invocation.print_config:
         from ..config.show import shown
 
@@ -58,9 +63,12 @@ def load_config(program: str, path: str | None, flags: Mapping[str, Setting]) ->
     """The configuration of ``program`` as its sources say now. Raises ``ConfigError``."""
     # Imported here: it loads the table of cipher methods, which help and version do not need.
     from ..config.build import build
+    from ..config.strength import check_strength
 
     document = read(files.read_config(path), path) if path else Document("command line")
-    return build(document, flags, program, os.environ, files.read_secret)
+    config = build(document, flags, program, os.environ, files.read_secret)
+    check_strength(config)
+    return config
 
 
 def _warn_of_secrets(program: str, invocation: Invocation) -> None:
@@ -71,6 +79,13 @@ def _warn_of_secrets(program: str, invocation: Invocation) -> None:
     for setting in filter(None, visible):
         better = "use --password-file FILE, or SS_SERVER_PASSWORD in the environment"
         complain(program, f"warning: {setting.place}: every user of this host can see it; {better}")
+
+
+def _warn_of_weakness(program: str, config: "Config") -> None:
+    from ..config.strength import check_strength
+
+    for warning in check_strength(config):
+        complain(program, f"warning: {warning}")
 
 
 def _summary(config: "Config") -> str:

@@ -74,6 +74,7 @@ def build(
         metrics=metrics,
         workers=whole.get(o.WORKERS),
         allow_private_targets=whole.get(o.ALLOW_PRIVATE_TARGETS),
+        allow_weak_passwords=whole.get(o.ALLOW_WEAK_PASSWORDS),
         dns=whole.get(o.DNS),
         state_directory=whole.get(o.STATE_DIRECTORY),
         shutdown_grace=whole.get(o.SHUTDOWN_GRACE),

@@ -113,6 +113,7 @@ class Config:
     metrics: MetricsConfig | None = None
     workers: int = 1
     allow_private_targets: bool = False
+    allow_weak_passwords: bool = False
     dns: tuple[Endpoint, ...] | None = ()
     """DNS servers; empty: those of resolv.conf; None: whatever the C library asks."""
     state_directory: str | None = None

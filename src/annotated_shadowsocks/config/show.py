@@ -28,6 +28,7 @@ def shown(config: Config) -> dict[str, Any]:
         **_metrics(config),
         "workers": config.workers,
         "allow_private_targets": config.allow_private_targets,
+        "allow_weak_passwords": config.allow_weak_passwords,
         **_dns(config),
         "state_directory": config.state_directory,
         "shutdown_grace": config.shutdown_grace,

@@ -18,8 +18,8 @@ __all__ = ["GOOD", "TOLERABLE", "guess_bits"]
 GOOD = 64
 TOLERABLE = 40
 
-#: Characters of printable ASCII that are no letter or digit.
-_OTHERS = 33
+#: Characters of printable ASCII that are no letter, digit or space.
+_OTHERS = 32
 
 
 def guess_bits(password: str) -> float:
@@ -28,7 +28,8 @@ def guess_bits(password: str) -> float:
         (26, any("a" <= c <= "z" for c in password)),
         (26, any("A" <= c <= "Z" for c in password)),
         (10, any("0" <= c <= "9" for c in password)),
-        (_OTHERS, any(c.isascii() and not c.isalnum() for c in password)),
+        (_OTHERS, any(c.isascii() and not c.isalnum() and c != " " for c in password)),
+        (1, " " in password),
         # Whoever writes in another alphabet uses a few dozen of its letters.
         (64, not password.isascii()),
     )
