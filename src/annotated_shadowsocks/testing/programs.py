@@ -34,9 +34,11 @@ Socket = tuple[str, int]
 _PACKAGES = {
     "curl": "curl",
     "dig": "dnsutils",
+    "promtool": "prometheus",
     "ss-local": "shadowsocks-libev",
     "ss-server": "shadowsocks-libev",
     "ss-tunnel": "shadowsocks-libev",
+    "systemd-socket-activate": "systemd",
 }
 
 _LOOK = 0.02
