@@ -37,8 +37,8 @@ __all__ = [
     "Postponed",
 ]
 
-#: What all clients' datagrams wait in while this process does something else. The kernel counts what
-#: it holds them in: by default 256 of the smallest are too many.
+#: Octets in which clients' datagrams wait while this process does something else. The kernel counts
+#: what it holds them in as well, so that by default there is room for 256 of the smallest.
 _RECEIVE_BUFFER = 4 << 20
 
 #: A socket address as recvfrom gives it: (host, port), and two more fields for IPv6.
