@@ -17,6 +17,7 @@ from ..tcp_model.survey import Answers, Survey, answers, survey
 from . import (
     backlog_doctor,
     backlog_explain,
+    backlog_fuzz,
     backlog_list,
     backlog_plan,
     backlog_run,
@@ -36,6 +37,7 @@ _VERBS = {
     "doctor": backlog_doctor,
     "run": backlog_run,
     "serve": backlog_serve,
+    "fuzz": backlog_fuzz,
     "simulate": backlog_simulate,
     "plan": backlog_plan,
     "tour": backlog_tour,
