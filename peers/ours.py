@@ -36,13 +36,20 @@ def _launch(program: str, file: Path, link: Link, **more: object) -> Launch:
 
 
 def _server(at: Endpoint, link: Link, file: Path) -> Launch:
-    more: dict[str, object] = {"password": link.password, "allow_private_targets": True}
+    more: dict[str, object] = {"allow_private_targets": True}
+    if not link.keys:
+        more["password"] = link.password
     if not link.datagrams:
         more["mode"] = "tcp_only"
     if link.name_server:
         more["nameserver"] = str(link.name_server)
     if users := link.users or link.keys:
         more["users"] = [{"name": name, "password": key} for name, key in users.items()]
+    if link.destinations:
+        more["destinations"] = [
+            {"name": name, "password": key, "server": to.host, "server_port": to.port}
+            for name, (key, to) in link.destinations.items()
+        ]
     return _launch("ssserver", file, link, **more)
 
 

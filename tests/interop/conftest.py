@@ -132,7 +132,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         "matrix": _matrix(cells),
         "big transfers": transfers,
         **{f"peers, {way}": lines for way, lines in table(peers).items()},
-        "peers, and what only some of them have": others,
+        "peers, and what only some of them have": sorted(others),
     }
     for title, lines in sections.items():
         if lines:
