@@ -6,14 +6,13 @@ import pytest
 
 from annotated_shadowsocks.crypto.methods import TABLE
 from annotated_shadowsocks.endpoint import Endpoint
-from annotated_shadowsocks.services.key_search import KeySearches
 from annotated_shadowsocks.services.keyed_packets import KeyedPackets
 from annotated_shadowsocks.services.packet_fronts import seal_maker, server_front
 from annotated_shadowsocks.services.packets import BoxSeal, ServerPackets
 from annotated_shadowsocks.services.runtime import Runtime
 from annotated_shadowsocks.services.salts import SharedSalts
 from annotated_shadowsocks.services.session_packets import ServerSessionPackets, SessionSeal
-from annotated_shadowsocks.shadowsocks.credentials import KeyRing, client_keys, server_keys
+from annotated_shadowsocks.shadowsocks.credentials import client_keys, server_keys
 from annotated_shadowsocks.system import entropy
 from annotated_shadowsocks.testing.manual_loop import ManualLoop
 from annotated_shadowsocks.testing.server_harness import password
@@ -42,9 +41,8 @@ def test_a_servers_front(method: str, users: int | None, front: type) -> None:
     loop = ManualLoop()
     names = None if users is None else [(f"{n}", password(method, n + 1)) for n in range(users)]
     keys = server_keys(TABLE[method], password(method), names)
-    searches = KeySearches(loop, keys) if isinstance(keys, KeyRing) else None
     made = runtime(loop)
-    assert type(server_front(made, keys, searches)) is front
+    assert type(server_front(made, keys)) is front
     made.stop()
 
 

@@ -23,7 +23,6 @@ from annotated_shadowsocks.shadowsocks.aead2022_session import (
     ServerSession,
     SessionTable,
 )
-from annotated_shadowsocks.shadowsocks.aead_stream import SaltGuard
 from annotated_shadowsocks.shadowsocks.identity import KeyChain, KeyTable, User
 from annotated_shadowsocks.shadowsocks.psk import PreSharedKey
 from annotated_shadowsocks.shadowsocks.timestamp import Timestamps
@@ -100,10 +99,9 @@ class Server:
         timestamps: Timestamps,
         entropy: Callable[[int], bytes],
         max_sessions: int = MAX_SESSIONS,
-        guard: SaltGuard | None = None,
     ) -> None:
         self.keys = keys
-        self._table = SessionTable(timestamps, entropy, guard, max_sessions)
+        self._table = SessionTable(timestamps, entropy, max_sessions=max_sessions)
         self.release = self._table.release
 
     def __len__(self) -> int:
@@ -415,87 +413,6 @@ def test_a_full_table_forgets_nothing_early(clock: Clock) -> None:
     clock.pass_(REMEMBERED)
     late = forged(from_client(timestamp=TIME + 62), session_id=b"8 octets")
     assert received(server, late, clock.monotonic)[1] == b"ping"
-
-
-# --- what outlives a table ----------------------------------------------------------------------
-
-
-class Guard:
-    """Remembers exactly, and counts."""
-
-    def __init__(self) -> None:
-        self.known: set[bytes] = set()
-
-    def add(self, salt: bytes) -> bool:
-        fresh = salt not in self.known
-        self.known.add(salt)
-        return fresh
-
-
-def test_what_a_table_has_heard_the_next_one_refuses(clock: Clock) -> None:
-    guard = Guard()
-    ours = ClientSession(KeyChain(AES.psk), clock.timestamps, counting())
-
-    def server() -> Server:
-        return Server(KeyTable(AES.psk), clock.timestamps, counting(), guard=guard)
-
-    first = server()
-    recorded = [sealed(ours, PING) for _ in range(3)]
-    for packet in recorded:
-        received(first, packet, clock.monotonic)
-    # One claim stands for all packets of a second.
-    assert len(guard.known) == 1
-    again = server()
-    for packet in recorded:
-        with pytest.raises(ReplayError, match="before this table began"):
-            received(again, packet, clock.monotonic)
-    assert len(again) == 0
-    # The next second's packets were heard by nobody, and so the session goes on.
-    clock.pass_(1)
-    later = sealed(ours, PING)
-    assert received(again, later, clock.monotonic)[1] == b"ping"
-    with pytest.raises(ReplayError):
-        received(again, later, clock.monotonic)
-    # Nor does the one before, should it be there still.
-    with pytest.raises(ReplayError):
-        received(first, later, clock.monotonic)
-
-
-def test_packets_of_two_seconds_may_overtake_each_other(clock: Clock) -> None:
-    guard = Guard()
-    server = Server(KeyTable(AES.psk), clock.timestamps, counting(), guard=guard)
-    ours = ClientSession(KeyChain(AES.psk), clock.timestamps, counting())
-    packets = []
-    for _ in range(4):
-        packets += [sealed(ours, PING), sealed(ours, PING)]
-        clock.pass_(1)
-    for packet in packets[::2] + packets[::-2]:
-        assert received(server, packet, clock.monotonic)[1] == b"ping"
-    assert len(guard.known) == 4
-
-
-def test_claims_are_dropped_when_nothing_could_need_them(clock: Clock) -> None:
-    guard = Guard()
-    server = Server(KeyTable(AES.psk), clock.timestamps, counting(), guard=guard)
-    ours = ClientSession(KeyChain(AES.psk), clock.timestamps, counting())
-    for _ in range(3 * REMEMBERED):
-        session = session_of(server, sealed(ours, PING), clock.monotonic)
-        clock.pass_(1)
-    assert len(session.incoming.claimed) <= REMEMBERED + 1
-    assert len(guard.known) == 3 * REMEMBERED
-
-
-def test_a_packet_that_is_not_good_claims_nothing() -> None:
-    guard = Guard()
-    server = Server(KeyTable(AES.psk), timestamps(), counting(), guard=guard)
-    for packet in (
-        forged(from_client(kind=1)),
-        forged(from_client(timestamp=TIME - 31)),
-        b"x" * 80,
-    ):
-        with pytest.raises(RemoteProtocolError):
-            received(server, packet)
-    assert not guard.known
 
 
 # --- what the client remembers ------------------------------------------------------------------

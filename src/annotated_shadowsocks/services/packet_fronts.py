@@ -17,13 +17,13 @@ from .session_packets import ServerSessionPackets, SessionSeal
 __all__ = ["seal_maker", "server_front"]
 
 
-def server_front(
-    runtime: Runtime, keys: ServerKeys, searches: KeySearches | None
-) -> PacketFront[Any]:
-    """What datagrams to a server with ``keys`` mean; ``searches`` are among a ring of many."""
+def server_front(runtime: Runtime, keys: ServerKeys) -> PacketFront[Any]:
+    """What datagrams to a server with ``keys`` mean."""
     if not isinstance(keys, KeyRing):
         return ServerSessionPackets(keys, runtime.sessions, runtime.entropy, runtime.loop.time)
-    if searches is not None and len(keys.holders) > 1:
+    if len(keys.holders) > 1:
+        # Searches of its own: the streams' give up old ones where a host begins too many.
+        searches = KeySearches(runtime.loop, keys)
         return KeyedPackets(keys, searches, runtime.packet_salts, runtime.entropy)
     (holder,) = keys.holders
     return ServerPackets(PacketBox(holder.key, runtime.packet_salts, runtime.entropy, holder.name))

@@ -52,7 +52,7 @@ class ServerPort(Port):
 
     def relay_packets(self, sockets: list[socket.socket], limits: PacketLimits) -> None:
         """Relay datagrams of ``sockets``, which are bound."""
-        front = server_front(self.runtime, self.keys, self.searches)
+        front = server_front(self.runtime, self.keys)
         self.add_packet_relay(sockets, front, limits)
 
     def relay_packet_streams(self, limits: PacketLimits) -> None:
