@@ -16,6 +16,7 @@ extensions = [
     "annotated",
     "drawings",
     "tables",
+    "traces",
     "myst_parser",
     "sphinx.ext.doctest",
     "sphinx_copybutton",
