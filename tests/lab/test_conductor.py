@@ -4,13 +4,13 @@ from pathlib import Path
 
 import pytest
 from hypothesis import given
+from hypothesis import strategies as st
 
 from annotated_shadowsocks.lab.conductor import conduct
 from annotated_shadowsocks.lab.model_stage import ModelStage
 from annotated_shadowsocks.lab.verdict import Verdict
 from annotated_shadowsocks.pictures.trace import Noted
 from annotated_shadowsocks.scripts.parser import parse
-from annotated_shadowsocks.scripts.printer import print_script
 from annotated_shadowsocks.scripts.statements import Script
 from annotated_shadowsocks.tcp_model.profiles import DEFAULT
 from annotated_shadowsocks.testing.packet_scripts import SCRIPTS, read, scripts
@@ -53,10 +53,14 @@ def test_every_prediction_has_its_lesson() -> None:
         assert first.startswith(f"// {path.stem.split('-')[0].lstrip('0')}. "), path
 
 
-@given(scripts)
-def test_no_script_raises_and_the_same_script_has_the_same_trace(script: Script) -> None:
+@given(scripts, st.booleans())
+def test_no_script_raises_and_the_same_script_has_the_same_trace(
+    script: Script, listens: bool
+) -> None:
+    if listens:
+        script = Script((*parse(LISTENING).statements, *script.statements))
     first = conduct(script, ModelStage())
-    again = conduct(parse(print_script(script)), ModelStage())
+    again = conduct(script, ModelStage())
     assert first.trace == again.trace
     assert first.agreed == again.agreed
     assert str(first)

@@ -56,6 +56,8 @@ def test_an_error_name_stands_on_the_line_of_its_result() -> None:
     cursor = Cursor("x() = -1\nEND silent", "x")
     assert parse_call(cursor, None) == Call("x", (), Number(-1))
     assert cursor.sees("END silent")
+    noted = parse_call(Cursor("x() = A (no)", "x"), None)
+    assert noted == Call("x", (), Word("A"), "", "no")
     call = parse_call(Cursor("x() = -1 EINVAL (no)", "x"), 5)
     assert call == Call("x", (), Number(-1), "EINVAL", "no", 5)
 

@@ -67,9 +67,12 @@ def _primary(cursor: Cursor, depth: int) -> Expression:
 
 
 def _word(cursor: Cursor, depth: int) -> Expression:
-    word = Word(cursor.take(_WORD, "an argument: a number, a word, a string, [...] or {...}"))
-    if cursor.maybe(r"\("):
-        word = Word(word.name, _list(cursor, r"\)", "',' or ')'", depth + 1))
+    # A bracket that stands off is the note behind a result: = -1 EAGAIN (Try again).
+    expected = "an argument: a number, a word, a string, [...] or {...}"
+    name = cursor.take(rf"{_WORD}\(?", expected)
+    word = Word(name)
+    if name.endswith("("):
+        word = Word(name[:-1], _list(cursor, r"\)", "',' or ')'", depth + 1))
     if cursor.maybe(r"=(?!=)"):
         return Assignment(word, parse_expression(cursor, depth + 1))
     return word
