@@ -40,12 +40,16 @@ def test_connections_by_what_they_are_at_and_how_they_ended() -> None:
                 await until(lambda: not figures(service).get("connections_open", "relay"))
                 then = figures(service)
                 assert then.get("data_bytes_total", "target", "tcp") == len(b"pingpong")
+
+                def counted(name: str, label: str) -> float:
+                    return figures(service).get(name, label)
+
                 # A handshake that does not authenticate.
                 async with TunnelClient(service.endpoint, key, None) as client:
                     loop = asyncio.get_running_loop()
-                    await until(lambda: figures(service).get("connections_open", "handshake") == 1)
+                    await until(lambda: counted("connections_open", "handshake") == 1)
                     await loop.sock_sendall(client.sock, bytes(200))
-                    await until(lambda: figures(service).get("handshakes_total", "authentication") == 1)
+                    await until(lambda: counted("handshakes_total", "authentication") == 1)
                 assert figures(service).get("connections_accepted_total") == 2
                 assert figures(service).get("connections_relayed_total") == 1
 
@@ -57,9 +61,7 @@ def test_datagrams() -> None:
         with serve(server_config(udp=True)) as service:
             async with Datagrams() as client:
                 client.send(b"not authentic", Endpoint(*service.udp_endpoint))
-                await until(
-                    lambda: "shadowsocks_udp_dropped_total" in figures(service).values
-                )
+                await until(lambda: "shadowsocks_udp_dropped_total" in figures(service).values)
             now = figures(service)
             assert now.get("udp_associations") == 0
             assert now.get("udp_packets_total", "client") == 0

@@ -161,6 +161,27 @@ def test_each_listener_answers_for_its_own_drops(kernel: Kernel) -> None:
         assert seen(probe, "listener_overflows_total", two, "socket") == 0
 
 
+def test_an_overflow_between_two_readings_is_charged_by_the_next_look(
+    stalled: StalledListener, kernel: Kernel
+) -> None:
+    kernel.drops = {stalled.cookie: 0}
+    probe = QueueProbe(kernel.readings())
+    probe.watch([(stalled.sock, None)], 8)
+    probe.look(0.0)
+    kernel.overflows += 2
+    probe.look(1.0)
+    kernel.drops = {stalled.cookie: 2}
+    probe.look(2.0)
+    assert seen(probe, "listener_overflows_total", stalled, "socket") == 2
+    # Once: what nobody has dropped by then was another program's.
+    kernel.overflows += 5
+    probe.look(3.0)
+    probe.look(4.0)
+    kernel.drops = {stalled.cookie: 3}
+    probe.look(5.0)
+    assert seen(probe, "listener_overflows_total", stalled, "socket") == 2
+
+
 def test_a_kernel_that_does_not_tell_whose_they_are(
     stalled: StalledListener, kernel: Kernel, caplog: pytest.LogCaptureFixture
 ) -> None:

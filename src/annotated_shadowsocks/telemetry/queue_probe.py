@@ -106,6 +106,8 @@ class QueueProbe:
         self._readings = readings or _kernel_readings()
         self._somaxconn = 0
         self._overflows: int | None = None
+        #: Overflows of the last look that no listener of ours has dropped yet.
+        self._open = 0
         self._counters: Mapping[str, int] = {}
         self._next_warning = 0.0
         self._told: set[str] = set()
@@ -142,9 +144,12 @@ class QueueProbe:
         """``glance``, and see what was turned away; ``now`` paces the warnings."""
         self._somaxconn = self._readings.somaxconn()
         self.glance()
-        namespace = self._namespace()
         found = self._attempt(self._readings.drops) or {}
-        losers = [(self._charge(one, found, namespace), one) for one in self.watched]
+        # Read second, so that an overflow between the two is in the namespace's count and in no
+        # listener's: it is kept for the next look to be charged.
+        namespace = self._namespace()
+        losers = [(self._charge(one, found, namespace + self._open), one) for one in self.watched]
+        self._open = max(0, namespace - sum(lost for lost, _ in losers))
         for watched in self.watched:
             watched.fast_open_limit = fast_open_limit(watched.sock)
             if watched.fast_open_limit:
