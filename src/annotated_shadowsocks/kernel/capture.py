@@ -34,9 +34,13 @@ class Capture:
         kind = socket.SOCK_DGRAM | socket.SOCK_CLOEXEC | socket.SOCK_NONBLOCK
         # No protocol until it is bound: it would see all devices in the meantime.
         self._socket = socket.socket(socket.AF_PACKET, kind, 0)
-        self._socket.setsockopt(socket.SOL_SOCKET, _SO_TIMESTAMPNS, 1)
-        self._socket.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, _BUFFER)
-        self._socket.bind((device, _ETH_P_ALL))
+        try:
+            self._socket.setsockopt(socket.SOL_SOCKET, _SO_TIMESTAMPNS, 1)
+            self._socket.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, _BUFFER)
+            self._socket.bind((device, _ETH_P_ALL))
+        except BaseException:
+            self._socket.close()
+            raise
         self._seen: deque[tuple[bytes, int]] = deque()
 
     def sent_at(self, packet: bytes) -> int:

@@ -23,7 +23,11 @@ _PR_SET_PDEATHSIG = 1
 
 
 class Outcome(NamedTuple):
-    """What came of one comparison: ``told`` is the difference, empty where there is none."""
+    """What came of one comparison.
+
+    ``told`` is the difference, or where it could not be run, why; empty where there is none. A
+    script that the model does not agree with could not be run.
+    """
 
     name: str
     text: str
@@ -72,11 +76,12 @@ def play(name: str, text: str) -> Outcome:
     began = time.monotonic()
     try:
         found = compare(parse(text, name))
-        verdicts = (found.model, found.kernel)
+        # A script that the model does not play as it is written says nothing about a kernel.
+        verdicts = (found.kernel,) if found.model.agreed else (found.model,)
         faults = [str(one) for one in verdicts if not one.agreed]
         if found.disagreement is not None:
             faults.append(str(found.disagreement))
-        ran, told = found.ran, "\n".join(dict.fromkeys(faults))
+        ran, told = found.ran and found.model.agreed, "\n".join(faults)
     except (Error, OSError) as error:
         ran, told = False, str(error)
     return Outcome(name, text, ran, told, time.monotonic() - began)
