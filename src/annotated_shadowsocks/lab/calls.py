@@ -53,7 +53,8 @@ class Calls:
             differ(_result(call), got)
 
     def _socket(self, call: Call) -> int:
-        if len(call.arguments) > 1 and call.arguments[1] != Word("SOCK_STREAM"):
+        # SOCK_NONBLOCK may be or'ed to it: every socket here is
+        if len(call.arguments) > 1 and _word(call, 1) != "SOCK_STREAM":
             raise Refused("only SOCK_STREAM is run")
         fd = self._new(call)
         self._stage.open_socket(fd)
