@@ -87,8 +87,12 @@ def _planned(found: argparse.Namespace) -> _Plan:
     workers = integers("--workers", found.workers, 1, 10_000)[0]
     program: str | None = None
     notes: tuple[str, ...] = ()
+    granted = None
     if found.measure:
+        from ..kernel.sysctl import sysctls
+
         rate, cost, program, notes = _measured(found, rate, cost, workers)
+        granted = sysctls().somaxconn
     if cost is None:
         raise UsageError("--accept-cost is not known; write how long accepting takes, like 2ms")
     size = scenario_flags.burst(found.burst, SECOND).size if found.burst else 0
@@ -98,8 +102,8 @@ def _planned(found: argparse.Namespace) -> _Plan:
     demand = Demand(rate or 0.0, size, stall)
     if demand.rate * stall / SECOND > 1e6:
         raise UsageError("--stall: more than a million clients come meanwhile; write less")
-    somaxconn = find(found.profile).defaults.somaxconn
     try:
+        somaxconn = find(found.profile).defaults.somaxconn
         scenario = Scenario(
             arrivals=(Poisson(1, 1),),
             profile=found.profile,
@@ -118,7 +122,8 @@ def _planned(found: argparse.Namespace) -> _Plan:
     scenario = replace(scenario, backlog=backlog)
     chance = planning.chance_of(scenario, demand)
     seen = _simulate(found, scenario, demand, target)
-    return _Plan(scenario, demand, target, need, chance, seen, somaxconn, program, notes)
+    most = granted or somaxconn
+    return _Plan(scenario, demand, target, need, chance, seen, most, program, notes)
 
 
 def _backlog(found: argparse.Namespace, scenario: Scenario, need: Need) -> int:
@@ -207,7 +212,8 @@ def _words(plan: _Plan) -> Iterator[str]:
     yield from (f"  {line}" for line in table(list(_compared(plan)), right=[1, 2]))
     yield ""
     if demand.rate and not (demand.burst or demand.stall):
-        yield f"{planning.agreement(plan.chance, plan.seen)}."
+        times = planning.asked(scenario)
+        yield f"{planning.agreement(plan.chance, plan.seen, times)}."
     else:
         yield "the formula's shares leave the burst and the stall out; the simulation has them."
     yield ""
@@ -219,16 +225,20 @@ def _compared(plan: _Plan) -> Iterator[tuple[str, str, str]]:
     seen = plan.seen
     yield "share of clients", "formula", f"{seen.clients} simulated"
     interval = f"{seen.overflow:.3g} ({seen.least:.2g} to {seen.most:.2g})"
-    yield "that meet a full queue", f"{plan.chance:.3g}", interval
+    times = planning.asked(plan.scenario)
+    most = f" to {times * plan.chance:.2g}" if times > 1 else ""
+    yield "that meet a full queue", f"{plan.chance:.2g}{most}", interval
     for seconds, share in planning.felt(plan.scenario, plan.chance).items():
         yield f"that wait {seconds} s or more", f"{share:.3g}", f"{seen.felt[seconds]:.3g}"
 
 
 def _commands(plan: _Plan) -> list[str]:
     backlog = plan.scenario.backlog
-    if not plan.scenario.profile.startswith("linux"):
-        return [setting(plan.program, backlog)]
-    raised = () if backlog <= plan.somaxconn else sysctl_commands("net.core.somaxconn", backlog)
+    raised: tuple[str, ...] = ()
+    if backlog > plan.somaxconn:
+        raised = sysctl_commands("net.core.somaxconn", backlog)
+        if not plan.scenario.profile.startswith("linux"):
+            raised = (f"the system's largest backlog, which is {plan.somaxconn} unless changed",)
     return [*raised, setting(plan.program, backlog)]
 
 
@@ -251,6 +261,7 @@ def _document(plan: _Plan) -> dict[str, Any]:
         "capacity": planning.capacity(scenario, scenario.backlog),
         "formula": {
             "overflow": plan.chance,
+            "asked": planning.asked(scenario),
             "slower_than": _keys(planning.felt(scenario, plan.chance)),
         },
         "simulation": {
@@ -259,7 +270,7 @@ def _document(plan: _Plan) -> dict[str, Any]:
             "interval": [plan.seen.least, plan.seen.most],
             "slower_than": _keys(plan.seen.felt),
         },
-        "agreement": planning.agreement(plan.chance, plan.seen),
+        "agreement": planning.agreement(plan.chance, plan.seen, planning.asked(scenario)),
         "commands": _commands(plan),
     }
 

@@ -101,7 +101,7 @@ def read_timestamps(place: str, lines: Iterable[str]) -> Recorded:
             # Not by way of a float: a time since 1970 has no room for nanoseconds in one.
             whole, _, fraction = text.partition(".")
             nanoseconds = int(f"{fraction or 0:0<9}"[:9])
-            if not (whole or "0").isdecimal() or not (fraction or "0").isdecimal():
+            if not text.isascii() or not f"{whole or 0}{fraction}".isdecimal():
                 raise ValueError(text)
         except ValueError:
             problem = f"{text[:40]!r} is no time in seconds"

@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from ..endpoint import Endpoint
 from ..policy.queueing import Load, blocking, places_needed, poisson_tail
+from ..tcp_model.ceiling import Counted
 from ..tcp_model.host import Host
 from ..tcp_model.instant import SECOND, Duration
 from ..tcp_model.profiles import find
@@ -27,6 +28,7 @@ __all__ = [
     "Estimate",
     "Need",
     "agreement",
+    "asked",
     "backlog_for",
     "capacity",
     "chance_of",
@@ -86,10 +88,22 @@ def load_of(scenario: Scenario, demand: Demand) -> Load:
     return Load(demand.rate / queues, cost.mean / SECOND, servers, cost.variation)
 
 
+def asked(scenario: Scenario) -> int:
+    """How often a client's way through the handshake asks the accept queue for room.
+
+    Linux asks at the SYN and at the final ACK. If the queue fills and empties in less than a round
+    trip, these are two chances to meet it full; in more, they are one.
+    """
+    profile = find(scenario.profile)
+    queued = (Counted.ACCEPT_QUEUE, Counted.BOTH)
+    at_syn = any(gate.ceiling.counted in queued for gate in profile.syn_gates)
+    return max(1, at_syn + (profile.ack_gate is not None))
+
+
 def need(scenario: Scenario, demand: Demand, chance: float) -> Need:
     """How many places keep the chance of a full queue at ``chance``, by formula."""
     load = load_of(scenario, demand)
-    steady = places_needed(load, chance) if load.rate else 0
+    steady = places_needed(load, chance / asked(scenario)) if load.rate else 0
     queues = scenario.workers if scenario.reuse_port else 1
     # The fluid bound: nobody is served while a burst comes but whom the idle workers take.
     burst = max(0, -(-demand.burst // queues) - load.servers)
@@ -101,7 +115,7 @@ def need(scenario: Scenario, demand: Demand, chance: float) -> Need:
 
 
 def chance_of(scenario: Scenario, demand: Demand) -> float:
-    """The chance of a full queue without bursts and stalls, by formula, as the scenario is."""
+    """The chance of a full queue each time it is asked, without bursts and stalls, by formula."""
     load = load_of(scenario, demand)
     places = capacity(scenario, scenario.backlog)
     return 0.0 if places is None or not load.rate else blocking(load, places)
@@ -174,14 +188,19 @@ def felt(scenario: Scenario, chance: float) -> dict[int, float]:
     return {seconds: chance ** sum(at < seconds * SECOND for at in sent) for seconds in FELT}
 
 
-def agreement(chance: float, seen: Estimate) -> str:
-    """How far a formula's figure and a simulation's agree, in words."""
+def agreement(chance: float, seen: Estimate, times: int = 1) -> str:
+    """How far a formula's figure and a simulation's agree, in words; ``times`` it is asked."""
     if not seen.overflow:
         if chance <= seen.most:
             return f"they agree as far as {seen.clients} clients can tell"
         return f"the formula expects more: none of {seen.clients} clients met a full queue"
+    if seen.least <= chance <= seen.most and not seen.least and seen.most > 5 * chance:
+        return "nothing speaks against the formula, but the simulation's interval is wide"
     if seen.least <= chance <= seen.most:
         return "they agree: the formula's figure lies within the simulation's interval"
+    if chance < seen.least <= times * chance:
+        twice = "the queue is asked at the SYN and again at the final ACK"
+        return f"they agree: {twice}, so that up to twice the formula's chance meets it full"
     ratio = seen.overflow / chance if chance else math.inf
     if ratio > 1:
         why = "who is turned away comes again, and so do losses in clusters"
