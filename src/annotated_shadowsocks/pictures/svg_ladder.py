@@ -41,7 +41,7 @@ class _Drawing:
         self._story = story
         self._rows = story.rows
         self._texts = [_texts(row, counters) for row in story.rows]
-        x = float(_MARGIN + _TIME + 34)
+        x = float(_MARGIN + _TIME + 72)
         self._lanes: dict[str, float] = {}
         for client in story.clients:
             self._lanes[client] = x
