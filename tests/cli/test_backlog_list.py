@@ -41,18 +41,36 @@ def test_a_table(capsys: pytest.CaptureFixture[str]) -> None:
     with StalledListener(8, deferred=True) as stalled:
         stalled.connect(3)
         head, row = rows(show(capsys, "sport", "=", f":{stalled.port}"))
-        assert head == ["ACCEPTQ", "SYNQ", "DROPS", "Local", "Address:Port", "Process"]
+        assert head == ["ACCEPTQ", "ASKED", "SYNQ", "DROPS", "Local", "Address:Port", "Process"]
         # Each deferred ACK is one drop.
-        assert row[:2] + row[3:4] == ["0/8", "3", f"127.0.0.1:{stalled.port}"]
-        assert f"({os.getpid()})" in " ".join(row[4:])
+        assert row[:3] + row[4:5] == ["0/8", "8", "3", f"127.0.0.1:{stalled.port}"]
+        assert f"({os.getpid()})" in " ".join(row[5:])
+
+
+def test_a_while(capsys: pytest.CaptureFixture[str]) -> None:
+    with StalledListener(8) as stalled:
+        stalled.fill(3)
+        words = ["--for", "0.3", f":{stalled.port}"]
+        head, row = rows(show(capsys, *words))
+        assert head[:6] == ["ACCEPTQ", "ASKED", "HIGH", "SYNQ", "DROPS", "DROPS/s"]
+        assert row[:6] == ["3/8", "8", "3", "0", "0", "0.0"]
+        (one,) = document(capsys, *words)["listeners"]
+        assert (one["high_water"], one["drops_per_second"]) == (3, 0.0)
+        assert one["asked"] == {"relation": "exactly", "limit": 8}
+
+
+@pytest.mark.parametrize("seconds", ["0", "-1", "nan", "1e9"])
+def test_a_while_that_cannot_be(seconds: str) -> None:
+    with pytest.raises(UsageError, match="--for"):
+        backlog.run("backlog", ["list", "--for", seconds])
 
 
 def test_a_full_queue_says_so(capsys: pytest.CaptureFixture[str]) -> None:
     with StalledListener(2) as stalled:
         stalled.fill(2)
-        assert rows(show(capsys, "-H", f":{stalled.port}"))[0][:2] == ["2/2", "0"]
+        assert rows(show(capsys, "-H", f":{stalled.port}"))[0][:3] == ["2/2", "2", "0"]
         stalled.fill(1)
-        assert rows(show(capsys, "-H", f":{stalled.port}"))[0][:3] == ["3/2", "full", "0"]
+        assert rows(show(capsys, "-H", f":{stalled.port}"))[0][:4] == ["3/2", "full", "2", "0"]
         assert "\x1b" not in show(capsys, f":{stalled.port}")
         head, row = show(capsys, "--color", "always", f":{stalled.port}").splitlines()
         assert head.startswith("\x1b[1mACCEPTQ")
@@ -150,9 +168,9 @@ def test_without_privilege(capsys: pytest.CaptureFixture[str]) -> None:
         finally:
             os.seteuid(0)
         out, err = capsys.readouterr()
-        by_port = {row[3].rpartition(":")[2]: row for row in rows(out)}
-        assert by_port[str(stalled.port)][:3] == ["2/5", "0", "0"]
-        assert by_port[port][4:] == ["-", "(user", "root)"]
+        by_port = {row[4].rpartition(":")[2]: row for row in rows(out)}
+        assert by_port[str(stalled.port)][:4] == ["2/5", "5", "0", "0"]
+        assert by_port[port][5:] == ["-", "(user", "root)"]
         assert "of 2 listeners are hidden; root sees more" in err
 
 

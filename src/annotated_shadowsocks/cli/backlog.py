@@ -15,6 +15,7 @@ from ..tcp_model.profile import Profile
 from ..tcp_model.profiles import PROFILES, find
 from ..tcp_model.survey import Answers, Survey, answers, survey
 from . import (
+    backlog_demo,
     backlog_doctor,
     backlog_explain,
     backlog_fuzz,
@@ -35,6 +36,7 @@ _VERBS = {
     "explain": backlog_explain,
     "watch": backlog_watch,
     "doctor": backlog_doctor,
+    "demo": backlog_demo,
     "run": backlog_run,
     "serve": backlog_serve,
     "fuzz": backlog_fuzz,
