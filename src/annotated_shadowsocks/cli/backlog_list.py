@@ -39,6 +39,7 @@ _HEAD = (
     "Local Address:Port",
     "Process",
 )
+_WATCHED = ("HIGH", "DROPS/s")
 _RIGHT = (0, 2, 3, 4, 5, 6)
 _LOOK = 0.1
 _LONGEST = 3600.0
@@ -76,8 +77,11 @@ def run(arguments: argparse.Namespace) -> int:
         document = {"schema": SCHEMA, "namespace": network_namespace(), "listeners": documents}
         print(json.dumps(document, indent=2))
         return exits.OK
-    rows = [_row(each, somaxconn, arguments.seconds is not None) for each in tracks]
-    head, *lines = table([_HEAD, *rows], _RIGHT, width())
+    watched = arguments.seconds is not None
+    rows = [_row(each, somaxconn, watched) for each in tracks]
+    # A column that is empty is left out.
+    titles = [title if watched or title not in _WATCHED else "" for title in _HEAD]
+    head, *lines = table([titles, *rows], _RIGHT, width())
     style = styled(arguments.color)
     if not arguments.no_header:
         print(Style.BOLD.wrap(head, style))
