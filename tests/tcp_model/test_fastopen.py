@@ -3,7 +3,8 @@
 import pytest
 
 from annotated_shadowsocks.tcp_model.host import SocketOption
-from annotated_shadowsocks.tcp_model.segment import FastOpenCookie
+from annotated_shadowsocks.tcp_model.segment import FastOpenCookie, Unreachable, UnreachableKind
+from annotated_shadowsocks.tcp_model.seqnum import add
 from annotated_shadowsocks.tcp_model.states import State
 from annotated_shadowsocks.testing.tcp_laboratory import Laboratory, Peer
 
@@ -38,6 +39,28 @@ def test_segments(flags: str, seq: int, ack: int, answer: list[str], state: Stat
     laboratory, peer = opened()
     assert peer.say(flags, seq, ack) == answer
     assert laboratory.server.state_of(peer.flow) is state
+
+
+@pytest.mark.parametrize(
+    ("accepted", "offset", "kind", "state"),
+    [
+        (False, 0, UnreachableKind.HOST, State.LISTEN),
+        (False, 0, UnreachableKind.TOO_BIG, State.SYN_RECEIVED),
+        (False, 9, UnreachableKind.HOST, State.SYN_RECEIVED),
+        (True, 0, UnreachableKind.HOST, State.SYN_RECEIVED),
+    ],
+)
+def test_an_icmp_error_ends_what_nobody_has_accepted(
+    accepted: bool, offset: int, kind: UnreachableKind, state: State
+) -> None:
+    laboratory, peer = opened()
+    if accepted:
+        laboratory.accept()
+    error = Unreachable(peer.flow, add(peer.iss, offset), kind)
+    laboratory.did(laboratory.server.receive_unreachable(error, laboratory.now))
+    assert laboratory.server.state_of(peer.flow) is state
+    assert laboratory.counted().get("OutOfWindowIcmps", 0) == (offset == 9)
+    assert laboratory.counted().get("AttemptFails", 0) == (state is State.LISTEN)
 
 
 def test_an_rst_counts_as_a_failed_attempt_twice() -> None:

@@ -208,3 +208,19 @@ def test_an_icmp_error_about_what_is_not_under_way_is_counted(offset: int, count
     laboratory.did(laboratory.server.receive_unreachable(error, laboratory.now))
     assert laboratory.counted().get("OutOfWindowIcmps", 0) == counted
     assert connection.state is State.ESTABLISHED
+
+
+def test_data_that_goes_on_behind_the_peers_fin_is_answered_by_rst() -> None:
+    laboratory, peer, connection = connected()
+    peer.say("F.")
+    assert peer.say("P.", 1, payload=b"0123456789") == ["R 1"]
+    assert connection.state is State.CLOSED
+    assert laboratory.counted()["TCPAbortOnData"] == 1
+    assert laboratory.counted()["EstabResets"] == 1
+
+
+def test_data_that_begins_behind_the_peers_fin_is_nothing() -> None:
+    _, peer, connection = connected()
+    peer.say("F.")
+    assert peer.say("P.", 2, payload=b"0123456789") == []
+    assert connection.state is State.CLOSE_WAIT

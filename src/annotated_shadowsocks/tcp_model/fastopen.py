@@ -7,7 +7,7 @@ queue bounds these: ``TCP_FASTOPEN``'s value. When it is full nothing is refused
 answered as any other, its data left aside.
 """
 
-from errno import ECONNRESET, ETIMEDOUT
+from errno import ECONNRESET, EHOSTUNREACH, ETIMEDOUT
 from typing import NamedTuple
 
 from . import counters as c
@@ -19,11 +19,20 @@ from .instant import SECOND, Instant
 from .listener import Listener
 from .namespace import Namespace
 from .request import Request
-from .segment import FastOpenCookie, Flow, Segment, find
-from .seqnum import add
+from .segment import FastOpenCookie, Flow, Segment, Unreachable, UnreachableKind, find
+from .seqnum import add, after, before
 from .states import TRANSITIONS, Action, State
 
-__all__ = ["Offer", "forget", "make_cookie", "offer", "on_timer", "open_connection", "receive"]
+__all__ = [
+    "Offer",
+    "forget",
+    "make_cookie",
+    "offer",
+    "on_timer",
+    "open_connection",
+    "receive",
+    "receive_unreachable",
+]
 
 # [linux TFO_SERVER_ENABLE] bits of tcp_fastopen
 _SERVER_ENABLE = 0x2
@@ -140,6 +149,18 @@ def receive(namespace: Namespace, connection: Connection, segment: Segment, now:
             namespace.reset(segment, "a SYN inside the window: one of the two is not real")
         case _:
             namespace.emit(DropSegment(segment, "nothing that a half-open connection can use"))
+
+
+def receive_unreachable(
+    namespace: Namespace, connection: Connection, error: Unreachable, now: Instant
+) -> None:
+    """[linux tcp_v4_err] an ICMP error about the SYN/ACK ends it, if nobody has accepted it yet."""
+    if before(error.seq, connection.iss) or after(error.seq, connection.snd_nxt):
+        namespace.count(c.OUT_OF_WINDOW_ICMPS)
+    elif connection.listener is not None and error.kind is not UnreachableKind.TOO_BIG:
+        forget(namespace, connection, now, by_reset=False)
+        reason = f"ICMP: {error.kind.value}"
+        namespace.close_connection(connection, reason, EHOSTUNREACH, failed=True)
 
 
 def _complete(

@@ -125,12 +125,14 @@ class Host:
         return self._take_effects()
 
     def receive_unreachable(self, error: Unreachable, now: Instant) -> list[Effect]:
-        """An ICMP error about a segment of ours has arrived; it ends half-open requests only."""
+        """An ICMP error about a segment of ours has arrived; it ends what is half-open."""
         self._begin(now)
         request = self._namespace.requests.get(error.flow)
         connection = self._namespace.connections.get(error.flow)
         if request is not None:
             handshake.receive_unreachable(self._namespace, request, error)
+        elif connection is not None and connection.request is not None:
+            fastopen.receive_unreachable(self._namespace, connection, error, now)
         elif connection is not None:
             synchronized.receive_unreachable(self._namespace, connection, error)
         return self._take_effects()

@@ -28,6 +28,8 @@ _TIME_WAIT_LENGTH = 60 * SECOND
 _CLOSED_HERE = frozenset(
     {State.FIN_WAIT_1, State.FIN_WAIT_2, State.CLOSING, State.LAST_ACK, State.TIME_WAIT}
 )
+#: The states in which the peer's FIN was received.
+_ENDED_THERE = frozenset({State.CLOSE_WAIT, State.CLOSING, State.LAST_ACK})
 
 
 def receive(namespace: Namespace, connection: Connection, segment: Segment, now: Instant) -> bool:
@@ -48,8 +50,9 @@ def receive_unreachable(namespace: Namespace, connection: Connection, error: Unr
 
     It would be told to whoever owns the connection if that timed out.
     """
-    oldest = connection.iss if connection.request else connection.snd_una
-    in_flight = not before(error.seq, oldest) and not after(error.seq, connection.snd_nxt)
+    in_flight = not before(error.seq, connection.snd_una) and not after(
+        error.seq, connection.snd_nxt
+    )
     if connection.state is not State.TIME_WAIT and not in_flight:
         namespace.count(c.OUT_OF_WINDOW_ICMPS)
 
@@ -162,10 +165,12 @@ def _on_ack(namespace: Namespace, connection: Connection, now: Instant) -> None:
 def _text(namespace: Namespace, connection: Connection, segment: Segment, now: Instant) -> None:
     """Data and FIN: take what is next, keep what is early, acknowledge in any case."""
     offset = distance(segment.seq, connection.rcv_nxt)
-    if connection.orphan and segment.payload[max(offset, 0) :]:
-        namespace.reset(segment, "data for somebody who has closed")
-        namespace.close_connection(connection, "data after close()", ECONNRESET)
-        namespace.count(c.TCP_ABORT_ON_DATA)
+    ended = connection.state in _ENDED_THERE
+    if ended and offset <= 0:
+        namespace.emit(DropSegment(segment, "it begins behind the end of the peer's data"))
+        return
+    if (ended or connection.orphan) and segment.payload[max(offset, 0) :]:
+        _abort_on_data(namespace, connection, segment)
         return
     if offset < 0:
         connection.out_of_order[segment.seq] = segment
@@ -177,6 +182,14 @@ def _text(namespace: Namespace, connection: Connection, segment: Segment, now: I
         del connection.out_of_order[early.seq]
         _take(namespace, connection, early, now)
     retransmission.send_ack(namespace, connection, now, "data or FIN received", twice)
+
+
+def _abort_on_data(namespace: Namespace, connection: Connection, segment: Segment) -> None:
+    """[linux tcp_rcv_state_process] data that nobody can take: behind a FIN, or after close()."""
+    error = EPIPE if connection.state is State.CLOSE_WAIT else ECONNRESET
+    namespace.reset(segment, "data for somebody who has closed, or from somebody who has")
+    namespace.close_connection(connection, "data that nobody can take", error)
+    namespace.count(c.TCP_ABORT_ON_DATA)
 
 
 def _duplicate(connection: Connection, segment: Segment) -> Range | None:
