@@ -5,6 +5,7 @@
 ``{usage}``       what a command prints for ``--help``
 ``{exit-codes}``  the table from errors to exit codes
 ``{signals}``     the table in the docstring of the module that is its argument
+``{families}``    the series that are served as figures
 """
 
 import errno
@@ -23,8 +24,9 @@ from sphinx.util.typing import ExtensionMetadata
 from annotated_shadowsocks.cli import arguments, exits, service, url
 from annotated_shadowsocks.config.option import RUST_PROGRAMS, Option, Scope, Standing
 from annotated_shadowsocks.config.options import OPTIONS, flags_of
+from annotated_shadowsocks.telemetry.families import FAMILIES
 
-__all__ = ["ExitCodes", "Foreign", "Options", "Signals", "Usage", "columns", "setup"]
+__all__ = ["ExitCodes", "Families", "Foreign", "Options", "Signals", "Usage", "columns", "setup"]
 
 Cell = Sequence[nodes.Node]
 
@@ -101,6 +103,23 @@ class ExitCodes(SphinxDirective):
             for code in sorted(causes)
         ]
         return [_table(("code", "sysexits.h", "after"), rows, (10, 20, 70))]
+
+
+class Families(SphinxDirective):
+    """The table of ``telemetry.families``."""
+
+    def run(self) -> list[nodes.Node]:
+        """A row for each series: its name, its kind, its labels, what it counts."""
+        rows = [
+            (
+                _code(family.name),
+                _text(family.kind.value),
+                _list(f"`{label}`" for label in family.labels),
+                _text(family.help),
+            )
+            for family in FAMILIES.values()
+        ]
+        return [_table(("series", "kind", "labels", "meaning"), rows, (35, 10, 15, 40))]
 
 
 class Signals(SphinxDirective):
@@ -223,4 +242,5 @@ def setup(app: Sphinx) -> ExtensionMetadata:
     app.add_directive("usage", Usage)
     app.add_directive("exit-codes", ExitCodes)
     app.add_directive("signals", Signals)
+    app.add_directive("families", Families)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -77,3 +77,26 @@ def test_nothing_has_happened() -> None:
             assert Figures.decode(now.encode()).values == now.values
 
     run_on("asyncio", main)
+
+
+def test_users_by_name() -> None:
+    async def main() -> None:
+        with serve(server_config()) as service:
+            account = service.assembly.runtime.counters.user("alice")
+            account.relayed, account.from_client, account.from_targets = 2, 30, 40
+            now = figures(service)
+            assert now.get("user_connections_total", "alice") == 2
+            assert now.get("user_data_bytes_total", "alice", "client") == 30
+            assert now.get("user_data_bytes_total", "alice", "target") == 40
+            # One that goes on is counted with what it has relayed so far.
+            async with Target() as target:
+                async with TunnelClient(service.endpoint, master_key(), target.endpoint) as client:
+                    await client.send(b"ping")
+                    assert await client.receive() == b"ping"
+                    [relay] = service.port.relays
+                    service.port.relays[relay] = "alice"
+                    assert figures(service).get("user_data_bytes_total", "alice", "target") == 44
+                await until(lambda: not service.port.relays)
+                assert figures(service).get("user_data_bytes_total", "alice", "target") == 44
+
+    run_on("asyncio", main)

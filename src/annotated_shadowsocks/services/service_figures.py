@@ -17,6 +17,7 @@ def service_figures(assembly: Assembly, figures: Figures) -> None:
     for word, count in counters.failures.items():
         figures.set("handshakes_total", count, word)
     _connections(assembly, figures)
+    _users(assembly, figures)
     _packets(assembly, figures)
 
 
@@ -34,6 +35,21 @@ def _connections(assembly: Assembly, figures: Figures) -> None:
         figures.set("connections_open", count, state.removesuffix("s"))
     listeners = [listener for service in services for listener in service.listeners]
     figures.set("accept_pauses_total", sum(listener.pauses for listener in listeners))
+
+
+def _users(assembly: Assembly, figures: Figures) -> None:
+    octets: Counter[tuple[str, str]] = Counter()
+    for name, account in assembly.runtime.counters.users.items():
+        figures.set("user_connections_total", account.relayed, name)
+        octets[name, "client"] += account.from_client
+        octets[name, "target"] += account.from_targets
+    for service in assembly.all_services():
+        for relay, name in service.relays.items():
+            if name:
+                octets[name, "client"] += relay.near.received
+                octets[name, "target"] += relay.far.received
+    for (name, side), count in octets.items():
+        figures.set("user_data_bytes_total", count, name, side)
 
 
 def _packets(assembly: Assembly, figures: Figures) -> None:
