@@ -1,11 +1,25 @@
 import re
+from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 
+from annotated_shadowsocks.lab.conductor import conduct
+from annotated_shadowsocks.lab.model_stage import ModelStage
+from annotated_shadowsocks.pictures import depth_plot, mermaid, pcapng, svg_ladder
 from annotated_shadowsocks.pictures.ladder import draw
 from annotated_shadowsocks.pictures.recorder import Recorder
-from annotated_shadowsocks.pictures.trace import Party, Trace
+from annotated_shadowsocks.pictures.trace import Party, Trace, from_jsonl, to_jsonl
+from annotated_shadowsocks.scripts.parser import parse
+from annotated_shadowsocks.tcp_model.profiles import DEFAULT
 from annotated_shadowsocks.testing.tcp_laboratory import Laboratory
+
+SCRIPTS = sorted((Path(__file__).parents[1] / "scripts").glob("*.pkt"))
+
+
+def played(path: Path) -> Trace:
+    script = parse(path.read_text("utf-8"), path.stem)
+    return conduct(script, ModelStage(script.profile or DEFAULT.name, script.ipv6)).trace
 
 
 def laboratory() -> Laboratory:
@@ -99,3 +113,19 @@ def test_numbers_too_large_for_a_bar() -> None:
     recorder.measured(0, "10.9.0.1", "accept_queue", 4096, 4096)
     recorder.measured(0, "10.9.0.1", "syn_queue", 7, None)
     assert draw(recorder.trace("", "")).splitlines()[1].endswith("7 ████  4096/4096 ████")
+
+
+@pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.stem)
+def test_every_script_can_be_drawn_in_every_way(script: Path) -> None:
+    trace = played(script)
+    assert max(map(len, draw(trace, 80).splitlines())) <= 80
+    assert from_jsonl(to_jsonl(trace)) == trace
+    for drawing in (svg_ladder.draw(trace), depth_plot.draw(trace)):
+        assert ElementTree.fromstring(drawing)
+    assert mermaid.draw(trace) and pcapng.encode(trace)
+
+
+def test_several_listeners_have_columns_of_their_own() -> None:
+    [path] = [path for path in SCRIPTS if path.stem.startswith("50-")]
+    head = draw(played(path), 80).splitlines()[0]
+    assert head.endswith("SYN 1  accept 1  SYN 2  accept 2")

@@ -47,7 +47,7 @@ _NAME = 12
 _BAR = 4
 #: Columns of text beside an arrow that are worth having.
 _BESIDE = 34
-_ARROW = 30
+_ARROW, _NARROWEST = 30, 12
 _QUEUES = {"syn_queue": "SYN", "accept_queue": "accept"}
 _BOLD, _DIM, _RED, _YELLOW = "1", "2", "31", "33"
 
@@ -62,7 +62,7 @@ def draw(
 ) -> str:
     """The ladder of a trace, its lines no longer than ``width`` (at least 60) columns.
 
-    Long names and queues of many digits may need more. ``only`` names the clients to show. With
+    Long names and many listeners may need more. ``only`` names the clients to show. With
     ``counters`` each row says which went up.
     """
     story = tell(trace, only)
@@ -73,11 +73,12 @@ def draw(
 class _GaugeColumn:
     """``2/1 ██``: how full a queue is."""
 
-    def __init__(self, story: Story, number: int, alphabet: Alphabet, several: bool) -> None:
+    def __init__(self, story: Story, number: int, alphabet: Alphabet, bar: int) -> None:
         gauge = story.gauges[number]
+        several = len({(one.host, one.listener) for one in story.gauges}) > 1
         self._alphabet = alphabet
         self._most = gauge.most
-        self._cells = min(_BAR, gauge.most)
+        self._cells = min(bar, gauge.most)
         self._digits = max(len(self._count(row.depths[number])) for row in story.rows)
         self.head = _QUEUES.get(gauge.queue, gauge.queue)
         self.head += f" {gauge.listener}" if several else ""
@@ -89,7 +90,7 @@ class _GaugeColumn:
             return " " * self.width
         full = -(-depth[0] * self._cells // self._most) if self._most else 0
         bar = self._alphabet.full * full + self._alphabet.empty * (self._cells - full)
-        return f"{self._count(depth):<{self._digits}} {bar}".ljust(self.width)
+        return f"{self._count(depth):<{self._digits}} {bar}".rstrip().ljust(self.width)
 
     @staticmethod
     def _count(depth: tuple[int, int | None] | None) -> str:
@@ -110,16 +111,19 @@ class _Ladder:
         self._state = max(map(len, [*states, "server"]))
         self._name = min(_NAME, max(map(len, [*story.clients, ""])))
         self._client = max(self._name + 1 + self._state, len("client"))
-        several = len({(one.host, one.listener) for one in story.gauges}) > 1
-        self._gauges = [
-            _GaugeColumn(story, number, alphabet, several) for number in range(len(story.gauges))
-        ]
-        self._queues = sum(each.width + 2 for each in self._gauges)
-        left = width - (_TIME + 2 + self._client + 1 + 1 + self._state + self._queues)
+        bare = _TIME + 2 + self._client + 1 + 1 + self._state
+        for bar in (_BAR, 0):
+            self._gauges = [
+                _GaugeColumn(story, number, alphabet, bar) for number in range(len(story.gauges))
+            ]
+            self._queues = sum(each.width + 2 for each in self._gauges)
+            left = width - bare - self._queues
+            if left >= _NARROWEST:
+                break
         #: Where texts begin that stand below their arrows.
         self._indent = _TIME + 2 + self._client + 1
         self._beside = left - _ARROW - 2 if left - _ARROW - 2 >= _BESIDE else 0
-        self._arrow = _ARROW if self._beside else max(12, min(left, _ARROW + 6))
+        self._arrow = _ARROW if self._beside else max(_NARROWEST, min(left, _ARROW + 6))
         self._below = width - self._indent
 
     def lines(self) -> Iterator[str]:
