@@ -15,11 +15,11 @@ import asyncio
 import base64
 import socket
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from ..config.model import Config, LocalConfig, ServerConfig, User
+from ..config.model import Config, Destination, LocalConfig, ServerConfig, User
 from ..config.secret import Secret
 from ..crypto import methods
 from ..endpoint import Endpoint
@@ -93,10 +93,26 @@ def server_config(
     udp: bool = False,
     udp_timeout: float = 300.0,
     allow_private_targets: bool = True,
+    users: Mapping[str, str] | None = None,
+    destinations: tuple[Destination, ...] = (),
+    of: str = "",
 ) -> Config:
-    """``ssserver``, which may reach loopback unless it is told not to."""
-    secret = Secret(password(method))
-    server = ServerConfig(listen, methods.find(method), secret, True, udp, timeout)
+    """``ssserver``, which may reach loopback unless it is told not to; ``users`` by name.
+
+    Its password is ``of``, where it is to be another than in all of these configurations.
+    """
+    secret = Secret(of or password(method))
+    accounts = users and tuple(User(name, Secret(text)) for name, text in users.items())
+    server = ServerConfig(
+        listen,
+        methods.find(method),
+        secret,
+        True,
+        udp,
+        timeout,
+        users=accounts or None,
+        destinations=destinations,
+    )
     return Config(
         (server,),
         timeout=timeout,
@@ -114,11 +130,11 @@ def local_config(
     udp_timeout: float = 300.0,
     users: dict[str, str] | None = None,
     timeout: float = 60.0,
+    of: str = "",
 ) -> Config:
-    """``sslocal`` in front of ``servers``."""
-    upstreams = [
-        ServerConfig(at, methods.find(method), Secret(password(method)), udp=True) for at in servers
-    ]
+    """``sslocal`` in front of ``servers``, with the password ``of`` where it is another."""
+    secret = Secret(of or password(method))
+    upstreams = [ServerConfig(at, methods.find(method), secret, udp=True) for at in servers]
     accounts = tuple(User(name, Secret(text)) for name, text in (users or {}).items())
     local = LocalConfig(listen, True, udp, accounts)
     return Config(tuple(upstreams), (local,), timeout, udp_timeout, dns=NO_NAMES)
