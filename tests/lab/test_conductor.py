@@ -186,7 +186,7 @@ def test_differences(text: str, line: str, expected: str, got: str) -> None:
         ("+0...0.2 accept(3)", "calls that block are not run"),
         ("sysctl tcp_nonsense = 1", "there is no such setting"),
         ("sysctl tcp_syncookies = -1", "-1 is impossible"),
-        ("TcpExt Nonsense +1", "the model has no counter Nonsense"),
+        ("TcpExt Nonsense +1", "model linux-6.18 has no counter Nonsense"),
         ("accept_queue 1/1", "there are 0 listeners: say which"),
         ("accept_queue(9) 1/1", "there is no socket 9"),
         ("A connected", "A has not connected: client A connect"),

@@ -115,8 +115,14 @@ def test_views_and_counters() -> None:
     assert stage.view(3, View.SOCK_DIAG) == {"rqueue": 1, "wqueue": 0}
     assert stage.view(3, View.PROC_NET_TCP) == {"rx_queue": 1, "tx_queue": 0, "half_open": 0}
     assert (stage.drops(3), stage.counter("ListenDrops", clients=False)) == (1, 1)
-    with pytest.raises(ConfigError, match="the model has no counter ListenDrop;"):
+    message = "model linux-6.18 has no counter ListenDrop; did you mean ListenDrops?"
+    with pytest.raises(ConfigError) as caught:
         stage.counter("ListenDrop", clients=False)
+    assert str(caught.value) == message
+    freebsd = ModelStage("freebsd-12")
+    assert freebsd.counter("tcps_listendrop", clients=False) == 0
+    with pytest.raises(ConfigError, match="model freebsd-12 has no counter ListenDrops"):
+        freebsd.counter("ListenDrops", clients=False)
 
 
 def test_sockets_that_are_not_what_a_call_needs() -> None:

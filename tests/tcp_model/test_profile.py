@@ -57,3 +57,10 @@ def test_every_fact_has_a_source(name: str) -> None:
     assert {"clamp", "schedule"} < set(citations)
     assert all(citation.where for citation in citations.values())
     assert set(profile.knobs) >= {"somaxconn"}
+
+
+def test_each_system_counts_under_its_own_names() -> None:
+    assert {"ListenOverflows", "sk_drops"} <= DEFAULT.counted()
+    assert find("freebsd-12").counted() >= {"tcps_listendrop", "tcps_sc_aborted"}
+    assert "ListenOverflows" not in find("freebsd-12").counted()
+    assert find("bsd44").counted() == frozenset()

@@ -3,6 +3,7 @@
 Sixty-three seconds of retries pass in milliseconds, and the same script makes the same trace.
 """
 
+import difflib
 from collections import defaultdict, deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -14,7 +15,6 @@ from ..pictures.recorded_network import RecordedNetwork
 from ..pictures.trace import Party, Trace
 from ..scripts.statements import ClientCall, ClientVerb, Outcome, View, WireRule
 from ..tcp_model.connection import Connection
-from ..tcp_model.counters import MEANINGS
 from ..tcp_model.effects import Effect, Fail, SendSegment
 from ..tcp_model.host import Host, SocketOption
 from ..tcp_model.instant import MILLISECOND, Duration, Instant
@@ -308,9 +308,11 @@ class ModelStage:
     def counter(self, name: str, clients: bool) -> int:
         """A counter. Raises ``ConfigError`` for one that the model never counts."""
         host = self._clients if clients else self._host
-        names = host.profile.counter_names
-        if names is None and name not in MEANINGS:
-            raise ConfigError("", f"the model has no counter {name}", "see 'backlog explain'")
+        names = host.profile.counted()
+        if name not in names:
+            near = difflib.get_close_matches(name, names, n=1)
+            hint = f"did you mean {near[0]}?" if near else f"it has {', '.join(sorted(names))}"
+            raise ConfigError("", f"{self.title} has no counter {name}", hint)
         return host.counters[name]
 
     def drops(self, fd: int) -> int:

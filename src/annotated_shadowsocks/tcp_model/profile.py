@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 
 from ..errors import ConfigError
 from .ceiling import Ceiling
+from .counters import MEANINGS
 from .instant import Duration
 from .named import Named
 from .states import State
@@ -231,6 +232,14 @@ class Profile:
             has = ", ".join(sorted(self.knobs))
             raise ConfigError(f"sysctl {name}", f"{self.name} has none", f"it has {has}")
         return sysctl.with_value(name, value)
+
+    def counted(self) -> frozenset[str]:
+        """The names of all counters that it has, under its own names."""
+        if self.counter_names is None:
+            return frozenset(MEANINGS)
+        gates = (*self.syn_gates, *([self.ack_gate] if self.ack_gate else ()))
+        own = (name for gate in gates for name in gate.counters)
+        return frozenset((*self.counter_names.values(), *self.drop_counters, *own))
 
     def citations(self) -> dict[str, Citation]:
         """Where each of its facts comes from."""
