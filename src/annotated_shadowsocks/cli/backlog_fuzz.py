@@ -14,6 +14,7 @@ from ..pictures.printable import escape
 from . import exits
 from .arguments import ArgumentParser
 from .files import CannotCreate
+from .text import complain
 
 if TYPE_CHECKING:
     from ..lab.fleet import Fleet, Outcome
@@ -26,6 +27,7 @@ Needs root. Ends with 0 where all agreed, 1 where one did not, and 2 where they 
 The same seed is the same script. A disagreement is run again before it counts: a machine that is
 too busy to play a script in time makes differences that are none.
 """
+_COULD_NOT_RUN = 2
 _MOST = 1_000_000
 #: How often a disagreement has to come back.
 _AGAIN = 2
@@ -48,7 +50,7 @@ def add_parser(verbs: "argparse._SubParsersAction[ArgumentParser]") -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Run them. Raises ``UsageError``, ``NamespaceError`` and ``CannotCreate``."""
+    """Run them. Raises ``UsageError`` and ``CannotCreate``."""
     if not 1 <= arguments.count <= _MOST:
         raise UsageError(f"--count {arguments.count}: use 1 to {_MOST}")
     if arguments.jobs is not None and not 1 <= arguments.jobs <= 256:
@@ -56,11 +58,15 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.seconds is not None and not 0 < arguments.seconds <= 86_400:
         raise UsageError(f"--seconds {arguments.seconds:g}: use 0 to 86400")
     # Imported here: --help and a wrong flag need nothing of the kernel.
-    from ..kernel.netns import NetworkNamespace
+    from ..kernel.netns import NamespaceError, NetworkNamespace
     from ..lab.fleet import Fleet
 
-    # One error here, not one of each script.
-    NetworkNamespace().close()
+    try:
+        # One error here, not one of each script.
+        NetworkNamespace().close()
+    except NamespaceError as error:
+        complain("backlog", str(error))
+        return _COULD_NOT_RUN
     with Fleet(arguments.jobs) as fleet:
         return _Hunt(fleet, arguments).run()
 
