@@ -123,3 +123,17 @@ def test_counters_and_the_log() -> None:
         CounterMoved(0, "server", "sk_drops", 2, 1),
         Noted(0, "kernel: possible SYN flooding", "server"),
     )
+
+
+def test_a_closed_listener_has_empty_queues() -> None:
+    taking, host = recorder(), Host(DEFAULT)
+    listener = host.bind(SERVER)
+    host.listen(listener, 3, now=0)
+    taking.did(1, "10.9.0.1", host, host.receive_segment(SYN_OF_A, 1))
+    taking.did(2, "10.9.0.1", host, host.close(listener, 2))
+    measured = [one for one in taking.trace("", "").events if isinstance(one, QueueMeasured)]
+    assert [(one.at, one.queue, one.depth, one.limit) for one in measured] == [
+        (1, "syn_queue", 1, 3),
+        (1, "accept_queue", 0, 3),
+        (2, "syn_queue", 0, 3),
+    ]

@@ -2,8 +2,11 @@ from xml.etree import ElementTree
 
 import pytest
 
+from annotated_shadowsocks.endpoint import Endpoint
+from annotated_shadowsocks.pictures.recorder import Recorder
 from annotated_shadowsocks.pictures.svg_ladder import draw
 from annotated_shadowsocks.pictures.trace import Trace
+from annotated_shadowsocks.tcp_model.segment import Flow, Unreachable, UnreachableKind
 from annotated_shadowsocks.testing.tcp_laboratory import Laboratory
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -81,3 +84,11 @@ def test_only_some_clients() -> None:
 
 def test_an_empty_trace_is_an_empty_sheet() -> None:
     assert ElementTree.fromstring(draw(Trace("nothing", "", (), ())))
+
+
+def test_an_icmp_error_is_named_once() -> None:
+    flow = Flow(Endpoint("10.9.0.1", 5000), Endpoint("10.9.0.3", 30001))
+    recorder = Recorder()
+    recorder.arrived(0, recorder.sent(0, Unreachable(flow, 7, UnreachableKind.HOST)))
+    said = texts(ElementTree.fromstring(draw(recorder.trace("", ""))))
+    assert "ICMP host unreachable" in said

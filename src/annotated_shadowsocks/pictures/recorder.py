@@ -114,9 +114,16 @@ class Recorder:
                     touched.setdefault(effect.flow, effect.reason)
         for flow, reason in touched.items():
             self.changed(at, flow, host.state_of(flow).name, reason)
+        self._forget_closed(at, address, {one.number for one in host.listeners})
         for one in host.listeners:
             for queue, waiting in ((SYN_QUEUE, one.syn_queue), (ACCEPT_QUEUE, one.accept_queue)):
                 self.measured(at, address, queue, waiting.depth, waiting.limit, one.number)
+
+    def _forget_closed(self, at: Instant, address: str, open_ones: set[int]) -> None:
+        """A listener that is closed has no queues: whatever was in them is elsewhere, or gone."""
+        for (where, listener, queue), (_, limit) in list(self._queues.items()):
+            if where == address and listener not in open_ones:
+                self.measured(at, address, queue, 0, limit, listener)
 
     def acted(
         self, at: Instant, action: str, flow: Flow, reason: str = "", packet: int | None = None

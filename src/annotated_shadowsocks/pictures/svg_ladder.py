@@ -11,6 +11,7 @@ from itertools import pairwise
 from math import hypot
 
 from ..tcp_model.instant import MILLISECOND, SECOND, Instant
+from ..tcp_model.segment import Segment
 from .passage import Passage
 from .story import Kind, Row, Story, short_state, tell
 from .svg import Sheet
@@ -216,7 +217,8 @@ class _Drawing:
 
     def _label(self, start: float, end: float, y: float, passage: Passage, classes: str) -> None:
         name = passage.name + (" again" if passage.again else "")
-        numbers = passage.text.partition(" ")[2]
+        is_segment = isinstance(passage.segment, Segment)
+        numbers = passage.text.partition(" ")[2] if is_segment else ""
         x, anchor = (start + 12, "start") if end > start else (start - 12, "end")
         parts = [(name, f"label {classes}"), (numbers, "code quiet")]
         self._sheet.words(x, y - 6, parts, anchor)
