@@ -11,27 +11,31 @@ from annotated_shadowsocks.testing.origin import Origin, random_octets
 
 from .stage import Stage
 
-__all__ = ["BAD_NEWS", "Check", "by_tcp", "by_udp", "in_order"]
+__all__ = ["BAD_NEWS", "LITTLE", "Check", "by_tcp", "by_udp", "in_order"]
 
 #: What would be in our log if something happened that must not.
 BAD_NEWS = ("internal error", "Traceback", "Exception ignored", "never retrieved")
 
 #: More than a chunk of any generation, and than what is read at once.
 _SIZE = 300_001
+
+#: What even a cipher in Python is done with soon.
+LITTLE = 3_001
+
 _DATAGRAMS = (1, 512, 1400)
 
 #: Through a tunnel, to a target that is the origin's.
 Check = Callable[[Tunnel, Endpoint, Origin], None]
 
 
-def by_tcp(tunnel: Tunnel, at: Endpoint, origin: Origin) -> None:
+def by_tcp(tunnel: Tunnel, at: Endpoint, origin: Origin, size: int = _SIZE) -> None:
     """A download and an upload at once."""
-    wanted = f"/octets/{_SIZE}/{tunnel.client.endpoint.port}-{at.host}"
+    wanted = f"/octets/{size}/{tunnel.client.endpoint.port}-{at.host}"
     with ThreadPoolExecutor() as threads:
-        up = threads.submit(upload, tunnel.curl(at, "/"), random_octets(_SIZE))
+        up = threads.submit(upload, tunnel.curl(at, "/"), random_octets(size))
         got = download(tunnel.curl(at, wanted))
         sent, received = up.result()
-    assert got == (_SIZE, origin.digest(wanted))
+    assert got == (size, origin.digest(wanted))
     assert sent == received
 
 

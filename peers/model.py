@@ -110,3 +110,5 @@ class Peer:
     server: Side | None = None
     #: Its server can be told where to look names up.
     resolves: bool = True
+    #: Methods with which it is so slow that little is to be sent.
+    slow: frozenset[str] = frozenset()

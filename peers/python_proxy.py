@@ -14,13 +14,11 @@ _STREAM = {
     *("rc4", "rc4-md5", "table", "chacha20", "chacha20-ietf"),
     *("bf-cfb", "cast5-cfb", "des-cfb", "idea-cfb", "seed-cfb"),
 }
-_METHODS = (
-    AES_GCM
-    | {"chacha20-ietf-poly1305"}
-    | sized("aes", "cfb", "cfb8", "ctr", "ofb")
-    | sized("camellia", "cfb", "ofb")
-    | _STREAM
-)
+# Not its AES in modes that three others have, nor Camellia, which is Python all through.
+_METHODS = AES_GCM | {"chacha20-ietf-poly1305"} | sized("aes", "cfb8", "ofb") | _STREAM
+
+#: These are written in Python, and take a second for some ten thousand octets.
+_SLOW = frozenset({"idea-cfb", "seed-cfb"})
 
 
 def _uri(link: Link) -> str:
@@ -45,4 +43,5 @@ PPROXY = Peer(
     client=Side(_client, _METHODS, frozenset()),
     server=Side(_server, _METHODS, frozenset()),
     resolves=False,
+    slow=_SLOW,
 )

@@ -6,6 +6,7 @@ method adds rows here. outline-ss-server, which refuses private targets, has tes
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -18,7 +19,7 @@ from annotated_shadowsocks.testing.origin import Origin
 from annotated_shadowsocks.testing.programs import ProgramError
 from peers import ours
 from peers.catalogue import PEERS
-from peers.checks import Check, by_tcp, by_udp, in_order
+from peers.checks import LITTLE, Check, by_tcp, by_udp, in_order
 from peers.model import Link
 from peers.stage import Stage, free_endpoint, new_key
 
@@ -44,8 +45,8 @@ class Case:
 
     def checks(self) -> Iterator[tuple[str, Check]]:
         """What to try, by transport."""
-        yield "TCP", by_tcp
         peer = PEERS[self.peer]
+        yield "TCP", partial(by_tcp, size=LITTLE) if self.method in peer.slow else by_tcp
         side = peer.server if self.direction == TO_PEER else peer.client
         if side and self.method in side.udp:
             yield "UDP", by_udp
