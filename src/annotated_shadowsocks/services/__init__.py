@@ -13,6 +13,14 @@
 ``salts``       replay stores that workers share
 ``counters``    what is counted
 
+``heritage``    sockets that the service manager or a predecessor left us
+``handover``    leaving ours to a successor
+``systemd``     telling the service manager how we are
+``observer``    the process that watches the others and serves their figures
+``pages``       its little HTTP server
+``queue_watch`` the probe of our queues, on a loop
+``service_figures``  what a process's services have counted
+
 To follow one connection, read ``server`` (or ``local``) and go down from there.
 """
 
