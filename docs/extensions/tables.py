@@ -21,7 +21,7 @@ from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 from sphinx.util.typing import ExtensionMetadata
 
-from annotated_shadowsocks.cli import arguments, exits, service, url
+from annotated_shadowsocks.cli import arguments, backlog, exits, service, url
 from annotated_shadowsocks.config.option import RUST_PROGRAMS, Option, Scope, Standing
 from annotated_shadowsocks.config.options import OPTIONS, flags_of
 from annotated_shadowsocks.telemetry.families import FAMILIES
@@ -189,7 +189,7 @@ def _parser(program: str, *command: str) -> Any:
     """The parser that the command itself uses."""
     if program in RUST_PROGRAMS:
         return arguments.tunnel_parser(program)
-    parser: Any = {"ssservice": service, "ssurl": url}[program]._parser(program)
+    parser: Any = {"backlog": backlog, "ssservice": service, "ssurl": url}[program]._parser(program)
     for word in command:
         [commands] = [a for a in parser._actions if isinstance(a.choices, dict)]
         parser = commands.choices[word]

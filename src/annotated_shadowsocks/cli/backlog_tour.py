@@ -27,7 +27,8 @@ __all__ = ["add_parser", "run"]
 _ABOUT = "the listen queue in eight scenes, each played on the model and on this kernel"
 _EPILOG = """\
 The kernel is asked in network namespaces of our own, which needs root and takes as long as its
-timers do. Without --on, it is asked where that is possible, and the model is drawn.
+timers do. Without --on, it is asked where that is possible, and the model is drawn. Ends with 1
+where a scene did not go as it was told.
 """
 _DIFFERED = 1
 _NARROW = 80
