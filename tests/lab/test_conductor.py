@@ -46,9 +46,9 @@ def test_ipv6_makes_no_difference(path: Path) -> None:
 
 
 def test_every_prediction_has_its_lesson() -> None:
-    numbers = {int(path.stem[:2]) for path in SCRIPTS}
-    assert numbers == set(range(1, 57))
-    for path in SCRIPTS:
+    lessons = [path for path in SCRIPTS if path.parent.name == "scripts"]
+    assert {int(path.stem[:2]) for path in lessons} == set(range(1, 57))
+    for path in lessons:
         first = path.read_text("utf-8").split("\n", 1)[0]
         assert first.startswith(f"// {path.stem.split('-')[0].lstrip('0')}. "), path
 

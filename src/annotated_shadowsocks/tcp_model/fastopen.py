@@ -7,7 +7,7 @@ queue bounds these: ``TCP_FASTOPEN``'s value. When it is full nothing is refused
 answered as any other, its data left aside.
 """
 
-from errno import ECONNRESET, EHOSTUNREACH, ETIMEDOUT
+from errno import ECONNREFUSED, ECONNRESET, EHOSTUNREACH, ENETUNREACH, EPROTO, ETIMEDOUT
 from typing import NamedTuple
 
 from . import counters as c
@@ -39,6 +39,14 @@ _SERVER_ENABLE = 0x2
 _COOKIE_NOT_REQUIRED = 0x200
 #: [linux reqsk_fastopen_remove] how long an RST keeps a slot taken
 _PARKED = 60 * SECOND
+# [linux tcp_v4_err] what a connection's owner is told; IPv6 has the same
+_ERRORS = {
+    UnreachableKind.NETWORK: ENETUNREACH,
+    UnreachableKind.HOST: EHOSTUNREACH,
+    UnreachableKind.PORT: ECONNREFUSED,
+    UnreachableKind.TIME_EXCEEDED: EHOSTUNREACH,
+    UnreachableKind.PARAMETER_PROBLEM: EPROTO,
+}
 
 
 class Offer(NamedTuple):
@@ -157,10 +165,10 @@ def receive_unreachable(
     """[linux tcp_v4_err] an ICMP error about the SYN/ACK ends it, if nobody has accepted it yet."""
     if before(error.seq, connection.iss) or after(error.seq, connection.snd_nxt):
         namespace.count(c.OUT_OF_WINDOW_ICMPS)
-    elif connection.listener is not None and error.kind is not UnreachableKind.TOO_BIG:
+    elif connection.listener is not None and error.kind in _ERRORS:
         forget(namespace, connection, now, by_reset=False)
-        reason = f"ICMP: {error.kind.value}"
-        namespace.close_connection(connection, reason, EHOSTUNREACH, failed=True)
+        reason, number = f"ICMP: {error.kind.value}", _ERRORS[error.kind]
+        namespace.close_connection(connection, reason, number, failed=True)
 
 
 def _complete(

@@ -52,8 +52,8 @@ from ..scripts.statements import (
 
 __all__ = ["SCRIPTS", "bodies", "read", "scripts"]
 
-#: All scripts of the repository, in the order of their numbers.
-SCRIPTS = sorted(Path(__file__).parents[3].glob("tests/scripts/*.pkt"))
+#: All scripts of the repository: lessons in the order of their numbers, then findings.
+SCRIPTS = sorted(Path(__file__).parents[3].glob("tests/scripts/**/*.pkt"))
 
 _SECOND = 1_000_000_000
 _U16 = 0xFFFF
