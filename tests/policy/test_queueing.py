@@ -89,6 +89,7 @@ def test_small_chances_keep_their_digits() -> None:
     assert chances[1] / chances[2] == pytest.approx(ratio, rel=1e-6)
     assert chances[3] / chances[4] == pytest.approx(ratio, rel=1e-6)
     assert chances[4] < 1e-20
+    assert deterministic_blocking(load, 5000) == 0.0
 
 
 @given(st.floats(0.05, 0.98), st.integers(1, 8), st.sampled_from([0.0, 0.5, 1.0]))

@@ -8,7 +8,7 @@ from annotated_shadowsocks.simulator.arrivals import Bursts, Poisson
 from annotated_shadowsocks.simulator.attempt import Outcome
 from annotated_shadowsocks.simulator.scenario import Scenario, Stall
 from annotated_shadowsocks.simulator.simulation import Simulation, simulate
-from annotated_shadowsocks.simulator.spread import Constant, Exponential, Uniform
+from annotated_shadowsocks.simulator.spread import Constant, Exponential, Spread, Uniform
 from annotated_shadowsocks.tcp_model import counters as c
 from annotated_shadowsocks.tcp_model.instant import MILLISECOND, SECOND
 from annotated_shadowsocks.tcp_model.profiles import PROFILES, find
@@ -74,7 +74,8 @@ def test_own_listeners_have_own_queues() -> None:
     assert all(abs(n - report.clients / 4) < 5 * 20 for n in report.accepted)
 
 
-COSTS = [Constant(0), Exponential(4 * MILLISECOND), Constant(200 * MILLISECOND)]
+DELAYS: list[Spread] = [Constant(0), Uniform(1, 300 * MILLISECOND)]
+COSTS: list[Spread] = [Constant(0), Exponential(4 * MILLISECOND), Constant(200 * MILLISECOND)]
 
 
 @st.composite
@@ -86,15 +87,11 @@ def scenarios(draw: st.DrawFn) -> Scenario:
         arrivals=(Poisson(draw(st.sampled_from([50, 400])), SECOND), Bursts(30, SECOND, 1)),
         backlog=draw(st.integers(0, 12)),
         profile=profile,
-        accept_cost=draw(
-            st.sampled_from(
-                [Constant(0), Exponential(4 * MILLISECOND), Constant(200 * MILLISECOND)]
-            )
-        ),
+        accept_cost=draw(st.sampled_from(COSTS)),
         workers=workers,
         reuse_port=feature and draw(st.booleans()),
         stalls=(Stall(300 * MILLISECOND, 2 * SECOND),),
-        delay=draw(st.sampled_from([Constant(0), Uniform(1, 300 * MILLISECOND)])),
+        delay=draw(st.sampled_from(DELAYS)),
         loss=draw(st.sampled_from([0.0, 0.05])),
         speaks=draw(st.booleans()),
         patience=draw(st.sampled_from([None, 3 * SECOND])),

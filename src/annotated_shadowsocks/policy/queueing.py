@@ -97,7 +97,8 @@ def deterministic_blocking(load: Load, places: int) -> float:
     beyond = 0.0
     for weight in weights:
         beyond += weight
-        if weight < beyond * 1e-12:
+        # Not less alone: past 1e-308 both are 0.
+        if weight <= beyond * 1e-12:
             break
     idle = 1.0 - busy
     return idle * (idle * beyond) / (idle + busy * idle * within)

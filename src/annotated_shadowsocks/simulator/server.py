@@ -258,7 +258,7 @@ class Server:
     # The accept queue
 
     def take_deferred(self, listener: Listener, now: Instant) -> None:
-        """[linux-less profiles] accept() made room for a handshake that was complete before."""
+        """Where a profile defers: accept() made room for a handshake that was complete before."""
         if not listener.deferred or listener.refuses_ack() is not None:
             return
         request = cast(Any, listener.deferred.popleft()[0])

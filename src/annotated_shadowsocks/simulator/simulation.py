@@ -20,7 +20,7 @@ from .workers import Workers
 
 __all__ = ["Simulation", "simulate"]
 
-#: [linux TCP_TIMEOUT_INIT] clients whose first, second and third knock was in vain feel these.
+#: [linux tcp_timeout_init] clients whose first, second and third knock was in vain feel these.
 _FELT = (1, 3, 7)
 
 
