@@ -70,7 +70,7 @@ class _Axis:
             sheet.line(self.x(at), y, self.x(at), y + 5, "rule")
             sheet.text(self.x(at), y + 20, f"{at / SECOND:.{digits}f}", "small code", "middle")
             number += 1
-        sheet.text(_LEFT - 12, y + 20, "s", "small quiet", "end")
+        sheet.text(_LEFT - 24, y + 20, "s", "small quiet", "end")
 
 
 def _panel(sheet: Sheet, axis: _Axis, series: Series, top: float) -> None:
