@@ -31,6 +31,8 @@ _GAPS = (10, 10, 10, 100, 100, 300, 700, 1500)
 _STEPS = (4, 14)
 _IGNORED = f"        {_PEERS[0]}..{_PEERS[-1]} ignored\n"
 _LONGEST: Instant = 9 * SECOND
+#: How far ahead timers are looked for: further than a deed is ever put off.
+_FORESIGHT = 6 * SECOND
 
 
 class _Deed(NamedTuple):
@@ -85,6 +87,7 @@ class _Author:
         self._holding = False
         #: The model, where the script has got to; a little later, to be exact.
         self._stage = ModelStage()
+        self._timers: set[Instant] = set()
 
     def write(self) -> str:
         """The whole."""
@@ -267,8 +270,11 @@ class _Author:
             ended = stage.now
             if not agreed or ended > _LONGEST:
                 break
-            if not any(at - _BEFORE < ended < at + at // 8 + _BEHIND for at in _timers(stage)):
-                self._stage = stage
+            # Those too that would have fired, had the deed not been done.
+            timers = _timers(stage)
+            near = (at - _BEFORE < ended < at + at // 8 + _BEHIND for at in timers | self._timers)
+            if not any(near):
+                self._stage, self._timers = stage, timers
                 return
             self._deeds.pop()
             gap += 100_000
@@ -279,7 +285,7 @@ class _Author:
 
 def _timers(stage: ModelStage) -> set[Instant]:
     """When timers have fired or will, soon: everything that happened while nobody did anything."""
-    stage.advance(stage.now + 3 * SECOND)
+    stage.advance(stage.now + _FORESIGHT)
     events = stage.trace("").events
     deeds = {event.at for event in events if isinstance(event, Noted) and not event.host}
     return {event.at for event in events} - deeds
