@@ -1,5 +1,6 @@
 import socket
 from collections.abc import Callable, Hashable, Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
@@ -58,8 +59,21 @@ class AddressInFront:
     def owner(self, flow: Hashable, client: Address) -> Hashable:
         return client[0]
 
+    def user(self, flow: Hashable) -> str:
+        return flow.decode().strip("{") if isinstance(flow, bytes) else ""
+
     def closed(self, flow: Hashable) -> None:
         self.ended.append(flow)
+
+
+@dataclass
+class Count:
+    """An account."""
+
+    packets_from_client: int = 0
+    packets_from_targets: int = 0
+    from_client: int = 0
+    from_targets: int = 0
 
 
 class FailingSocket(socket.socket):
@@ -112,6 +126,7 @@ class Fixture:
 
     def serve(self, limits: PacketLimits, *, strict: bool = False) -> PacketRelay[Hashable]:
         """Another relay on the same sockets, with these limits."""
+        self.accounts: dict[str, Count] = {}
         self.relay = PacketRelay(
             Outside(self.poller, self.lookup, self.check, strict),
             self.loop,
@@ -119,6 +134,7 @@ class Fixture:
             self.front,
             limits,
             lambda error, client: self.failures.append((type(error), client[0])),
+            account_of=lambda user: self.accounts.setdefault(user, Count()),
         )
         return self.relay
 
@@ -620,6 +636,20 @@ def test_a_flow_that_moves_stays_with_its_first_owner(made: Fixture) -> None:
     assert made.front.ended == []
     made.relay.forget_owner("127.0.0.5")
     assert made.front.ended == [b"{a"]
+
+
+def test_what_a_user_had_is_on_their_account(made: Fixture) -> None:
+    client, nobody = made.client(), made.client()
+    made.send(nobody, b"x")
+    made.source_of(b"x")
+    assert made.accounts == {}
+    for _ in range(2):
+        made.send(client, b"{a}12345")
+        source = made.source_of(b"{a}12345")
+    made.answer(b"answer", source)
+    assert silent(nobody)
+    # An address of IPv4 has seven octets.
+    assert made.accounts == {"a": Count(2, 1, 2 * (7 + 8), 7 + 6)}
 
 
 def test_the_front_is_told_of_each_end_once(made: Fixture) -> None:

@@ -28,6 +28,7 @@ from .places import Places
 from .poller import READ
 
 __all__ = [
+    "Account",
     "Address",
     "Association",
     "Outlet",
@@ -82,9 +83,22 @@ class PacketFront(Protocol[FlowT]):
         """Who gives up a flow when there are too many; asked once, when ``flow`` is new."""
         ...
 
+    def user(self, flow: FlowT) -> str:
+        """Whose account ``flow`` is on; empty where nobody has one."""
+        ...
+
     def closed(self, flow: FlowT) -> None:
         """The association of ``flow`` has ended."""
         ...
+
+
+class Account(Protocol):
+    """What is counted for one user: datagrams, and octets of them as clients sent and got them."""
+
+    packets_from_client: int
+    packets_from_targets: int
+    from_client: int
+    from_targets: int
 
 
 class Outlet(Protocol):
@@ -112,7 +126,8 @@ class PacketRelay(Generic[FlowT]):
     """Relays datagrams of bound ``sockets`` that serve the same clients.
 
     ``failed`` is told what was not authentic or not of the protocol; ``open_outlet`` makes what an
-    association sends through, sockets of its own where that is None.
+    association sends through, sockets of its own where that is None; ``account_of`` gives a user's
+    account.
     """
 
     def __init__(
@@ -124,6 +139,7 @@ class PacketRelay(Generic[FlowT]):
         limits: PacketLimits | None = None,
         failed: Callable[[RemoteProtocolError, Address], None] | None = None,
         open_outlet: "Callable[[Outside, Association[FlowT]], Outlet] | None" = None,
+        account_of: Callable[[str], Account] | None = None,
     ) -> None:
         self.outside = outside
         self.sockets = sockets
@@ -140,6 +156,7 @@ class PacketRelay(Generic[FlowT]):
             Association.close,
         )
         self._failed = failed
+        self._account_of = account_of
         self._open_outlet = open_outlet or _own_sockets
         self._associations: dict[FlowT, Association[FlowT]] = {}
         for sock in sockets:
@@ -202,6 +219,10 @@ class PacketRelay(Generic[FlowT]):
         association.sock = sock
         association.client = client
         self.places.touch(association)
+        account = association.account
+        if account is not None:
+            account.packets_from_client += 1
+            account.from_client += len(datagram)
         association.outlet.send(target, data)
 
     def _again(
@@ -247,6 +268,9 @@ class PacketRelay(Generic[FlowT]):
     def _associate(self, flow: FlowT, client: Address) -> "Association[FlowT]":
         association = Association(self, flow)
         association.outlet = self._open_outlet(self.outside, association)
+        user = self.front.user(flow)
+        if user and self._account_of is not None:
+            association.account = self._account_of(user)
         self.places.take(association, self.front.owner(flow, client))
         self._associations[flow] = association
         return association
@@ -272,7 +296,7 @@ class _Front:
 class Association(Generic[FlowT]):
     """One flow, where its client was heard last, and the outlet that speaks for it."""
 
-    __slots__ = ("_relay", "client", "flow", "outlet", "sock")
+    __slots__ = ("_relay", "account", "client", "flow", "outlet", "sock")
 
     outlet: Outlet
     #: Where the last good datagram came from, and the socket that it came to.
@@ -281,6 +305,7 @@ class Association(Generic[FlowT]):
 
     def __init__(self, relay: PacketRelay[FlowT], flow: FlowT) -> None:
         self.flow = flow
+        self.account: Account | None = None
         self._relay = relay
 
     def answer(self, source: Endpoint, data: memoryview) -> None:
@@ -293,6 +318,10 @@ class Association(Generic[FlowT]):
             relay.places.touch(self)
             self.sock.sendto(sealed, self.client)
             relay.to_clients += 1
+            account = self.account
+            if account is not None:
+                account.packets_from_targets += 1
+                account.from_targets += len(sealed)
         except (RemoteProtocolError, OSError) as error:
             relay.outside.drop(error)
 

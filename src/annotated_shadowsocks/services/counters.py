@@ -10,9 +10,14 @@ __all__ = ["Counters", "UserCount"]
 
 @dataclass(slots=True)
 class UserCount:
-    """What one user had: connections that were relayed, and octets of those that have ended."""
+    """What one user had: connections that were relayed, and datagrams.
+
+    The octets are those of connections that have ended, and of all datagrams.
+    """
 
     relayed: int = 0
+    packets_from_client: int = 0
+    packets_from_targets: int = 0
     from_client: int = 0
     from_targets: int = 0
 

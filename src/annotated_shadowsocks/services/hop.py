@@ -45,7 +45,9 @@ class HopPort(Port):
 
     def relay_packets(self, sockets: list[socket.socket], limits: PacketLimits) -> None:
         """Relay datagrams of ``sockets``, which are bound."""
-        self.add_packet_relay(sockets, HopPackets(self.keys, self.servers), limits)
+        # Answers are not opened here: only those whom datagrams went to may speak to a client.
+        front = HopPackets(self.keys, self.servers)
+        self.add_packet_relay(sockets, front, limits, strict=True)
 
     def accepted(self, sock: socket.socket, address: tuple[str, int]) -> None:
         """A connection was accepted."""

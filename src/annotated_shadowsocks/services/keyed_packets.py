@@ -79,6 +79,10 @@ class KeyedPackets:
         """A user has one share, wherever they are."""
         return self._flows[flow].name
 
+    def user(self, flow: Address) -> str:
+        """The name of whoever holds the key."""
+        return self._flows[flow].name
+
     def closed(self, flow: Address) -> None:
         """Its key is tried first no longer."""
         self._flows.pop(flow, None)

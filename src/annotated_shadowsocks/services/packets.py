@@ -106,6 +106,10 @@ class ServerPackets:
         """A host has one owner's share, however many programs it runs."""
         return client[0]
 
+    def user(self, flow: Address) -> str:
+        """The name of the key's holder."""
+        return self._box.name
+
     def closed(self, flow: Address) -> None:
         """Nothing is kept for a flow."""
 
@@ -182,6 +186,10 @@ class LocalPackets:
         """The host, which may end its associations all at once."""
         return client[0]
 
+    def user(self, flow: Address) -> str:
+        """Nobody has an account here."""
+        return ""
+
     def closed(self, flow: Address) -> None:
         """The next datagram from there begins anew."""
         self._seals.pop(flow, None)
@@ -216,6 +224,10 @@ class SocksPackets:
     def owner(self, flow: Address, client: Address) -> Hashable:
         """The host, which may end its associations all at once."""
         return client[0]
+
+    def user(self, flow: Address) -> str:
+        """Nobody has an account here."""
+        return ""
 
     def closed(self, flow: Address) -> None:
         """Nothing is kept for a flow."""

@@ -98,7 +98,16 @@ class Port:
         runtime = self.runtime
         outside = Outside(runtime.poller, runtime.lookup, self._check, strict)
         self.packet_relays.append(
-            PacketRelay(outside, runtime.loop, sockets, front, limits, self.failed, open_outlet)
+            PacketRelay(
+                outside,
+                runtime.loop,
+                sockets,
+                front,
+                limits,
+                self.failed,
+                open_outlet,
+                runtime.counters.user,
+            )
         )
 
     def new_relay(

@@ -59,6 +59,10 @@ class ServerSessionPackets:
         """A user has one share, wherever they are; users that cannot be told apart, their host."""
         return flow.user.name or client[0]
 
+    def user(self, flow: ServerSession) -> str:
+        """The name that the identity header has led to."""
+        return flow.user.name
+
     def closed(self, flow: ServerSession) -> None:
         """The session is remembered for as long as its packets are recent."""
         self._table.release(flow, self._time())
@@ -120,6 +124,10 @@ class HopPackets:
     def owner(self, flow: Address, client: Address) -> Hashable:
         """The host."""
         return client[0]
+
+    def user(self, flow: Address) -> str:
+        """Nobody has an account here."""
+        return ""
 
     def closed(self, flow: Address) -> None:
         """Nothing is kept for a flow."""
