@@ -21,6 +21,9 @@ from annotated_shadowsocks.services.process import LOOP_VARIABLE
 from annotated_shadowsocks.testing.programs import free_port
 from annotated_shadowsocks.testing.server_harness import local_config, server_config
 
+#: Nothing is said of it.
+STRONG = "w7Qe2-Lr9Zt4-Xk1Vb8-Ns6Hd3"
+
 START: dict[str, Callable[[Config, Callable[[], Config]], int]] = {
     "ssserver": run.run_server,
     "sslocal": run.run_local,
@@ -38,7 +41,7 @@ def arguments(program: str, port: int, *more: str) -> list[str]:
 def outcome(arguments: list[str], **environment: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-m", "annotated_shadowsocks", *arguments],
-        env=os.environ | {"SS_SERVER_PASSWORD": "x"} | environment,
+        env=os.environ | {"SS_SERVER_PASSWORD": STRONG} | environment,
         capture_output=True,
         text=True,
         timeout=60,
@@ -96,7 +99,7 @@ def test_a_port_that_is_not_permitted_has_its_status(
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
 
     monkeypatch.setattr("annotated_shadowsocks.relay.sockets._bound", bind)
-    monkeypatch.setenv("SS_SERVER_PASSWORD", "x")
+    monkeypatch.setenv("SS_SERVER_PASSWORD", STRONG)
     limits = resource.getrlimit(resource.RLIMIT_NOFILE)
     mask = signal.pthread_sigmask(signal.SIG_BLOCK, ())
     try:
