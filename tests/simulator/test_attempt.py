@@ -14,7 +14,5 @@ def test_an_attempt_begins_with_one_syn() -> None:
     assert attempt.outcome is None and attempt.queued_at == NEVER
     request = HalfOpen(attempt, 9)
     assert request.young
-    request.timeouts += 1
-    assert not request.young
     # Nothing of it is a dictionary: a run has a million of them.
     assert not hasattr(attempt, "__dict__") and not hasattr(request, "__dict__")

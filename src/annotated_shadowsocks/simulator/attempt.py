@@ -76,17 +76,14 @@ class Attempt:
 class HalfOpen:
     """A request as ``tcp_model.admission`` and the queues need it."""
 
-    __slots__ = ("acked", "answered_bad_at", "attempt", "born", "deadline", "timeouts")
+    __slots__ = ("acked", "answered_bad_at", "attempt", "born", "deadline", "timeouts", "young")
 
     def __init__(self, attempt: Attempt, now: Instant) -> None:
         self.attempt = attempt
         self.born = now
         self.timeouts = 0
+        #: No timeout yet.
+        self.young = True
         self.acked = False
         self.deadline: Instant | None = None
         self.answered_bad_at: Instant | None = None
-
-    @property
-    def young(self) -> bool:
-        """No timeout yet."""
-        return self.timeouts == 0

@@ -142,6 +142,7 @@ class Server:
             self._send_again(attempt)
         attempt.listener.syn_queue.young -= request.young
         request.timeouts += 1
+        request.young = False
         self._arm(request, now)
 
     def _repeat(self, request: HalfOpen, now: Instant) -> None:

@@ -13,10 +13,11 @@ __all__ = ["Way"]
 class Way:
     """Each client is as far away as it is; what it sends stays in order, or is lost."""
 
-    __slots__ = ("_agenda", "_chance", "loss")
+    __slots__ = ("_agenda", "_at", "_chance", "loss")
 
     def __init__(self, agenda: Agenda, loss: float, source: random.Random) -> None:
         self._agenda = agenda
+        self._at = agenda.at
         self._chance = source.random
         self.loss = loss
 
@@ -26,8 +27,7 @@ class Way:
         """Have a segment arrive in due time, or not at all: then False."""
         if self.loss and self.is_lost(attempt, what):
             return False
-        agenda = self._agenda
-        agenda.at(agenda.now + attempt.delay, arrival, attempt)
+        self._at(self._agenda.now + attempt.delay, arrival, attempt)
         return True
 
     def is_lost(self, attempt: Attempt, what: str) -> bool:
