@@ -35,8 +35,17 @@ def _listeners(at: Endpoint, protocol: str) -> dict[str, object]:
     }
 
 
+def _keys(method: str, *keys: str) -> dict[str, object]:
+    """The last is its own; methods without a cipher have none, and want none to be given."""
+    *servers, own = keys
+    known: dict[str, object] = {"psk": own}
+    if servers:
+        known["iPSKs"] = servers
+    return known if method in AES_2022 else {}
+
+
 def _server(at: Endpoint, link: Link, file: Path) -> Launch:
-    server = _listeners(at, link.method) | {"psk": link.password}
+    server = _listeners(at, link.method) | _keys(link.method, link.password)
     files = {}
     if link.users:
         store = file.with_suffix(".users.json")
@@ -47,7 +56,6 @@ def _server(at: Endpoint, link: Link, file: Path) -> Launch:
 
 
 def _client(at: Endpoint, link: Link, file: Path) -> Launch:
-    *servers, own = link.client_password.split(":")
     client: dict[str, object] = {
         "name": "out",
         "protocol": link.method,
@@ -55,8 +63,7 @@ def _client(at: Endpoint, link: Link, file: Path) -> Launch:
         "enableTCP": True,
         "enableUDP": True,
         "mtu": _MTU,
-        "psk": own,
-        "iPSKs": servers,
+        **_keys(link.method, *link.client_password.split(":")),
     }
     return _run(file, _listeners(at, "socks5"), client, {})
 
