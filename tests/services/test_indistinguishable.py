@@ -152,7 +152,7 @@ def differences(found: dict[str, list[Sight]]) -> set[tuple[str, str, str]]:
             "window": lambda sight: sight.windows[-1] if sight.windows else 0,
         }
         for what, figure in figures.items():
-            # [Holm 1979 §3] bounded by Bonferroni: as many questions as there are are asked.
+            # Bonferroni's bound: the chance is shared among all questions that are asked.
             chance = CHANCE / (len(pairs) * len(figures))
             if apart([*map(figure, first)], [*map(figure, second)]) < chance:
                 told.add((one, other, what))

@@ -127,7 +127,7 @@ class History:
             track = self.tracks[one.cookie] = Track(sight, now, now)
             track.curve.append(one.depth)
         if one.drops is not None and track.sight.listener.drops is not None:
-            # [linux sk_drops_add] a counter of 32 bits, which may wrap
+            # The kernel tells it in 32 bits, which may wrap.
             track.drops += (one.drops - track.sight.listener.drops) % (1 << 32)
         track.sight, track.seen = sight, now
         track.high = max(track.high, one.depth)
