@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import socket
+import time
 
 import pytest
 
@@ -13,6 +14,7 @@ from annotated_shadowsocks.system import entropy
 from annotated_shadowsocks.testing.loops import LOOPS, run_on
 from annotated_shadowsocks.testing.server_harness import (
     TunnelClient,
+    client_key,
     exchange,
     local_config,
     master_key,
@@ -164,3 +166,22 @@ def test_a_server_that_answers_is_no_line(loop_name: str, caplog: pytest.LogCapt
 
     run_on(loop_name, main)
     assert warnings(caplog) == []
+
+
+@both_loops
+def test_clocks_that_differ_are_one_line(loop_name: str, caplog: pytest.LogCaptureFixture) -> None:
+    async def main() -> None:
+        method = "2022-blake3-aes-128-gcm"
+        with serve(server_config(method, timeout=0.1)) as server:
+            for _ in range(3):
+                late = TunnelClient(
+                    server.endpoint, client_key(method), TARGET, lambda: time.time() + 3600
+                )
+                async with late as client:
+                    await client.send(b"hello")
+                    assert await client.receive() == b""
+            assert server.port.runtime.counters.failures == {"clock": 3}
+
+    run_on(loop_name, main)
+    (line,) = warnings(caplog)
+    assert "s ahead of our clock, and 30 are allowed (1 so far): set both clocks" in line
