@@ -2,6 +2,7 @@
 
 import ipaddress
 import socket
+import subprocess
 
 import pytest
 
@@ -76,3 +77,33 @@ def test_nothing_is_left_of_it() -> None:
     host.close()
     assert ipaddress.ip_address(host.address)
     assert socket.if_nameindex()
+
+
+@pytest.mark.root
+@pytest.mark.interop
+def test_ss_and_nstat_say_the_same() -> None:
+    with LiveHost(HOST[False], ipv6=False) as host:
+        sock = host.open_socket()
+        host.bind(sock, Endpoint(HOST[False], 5000))
+        listen(sock, 0)
+        peers = [Endpoint(PEER[False], port) for port in (9, 10, 11)]
+        for peer in peers:
+            host.receive(packet.encode(Segment(peer, Endpoint(HOST[False], 5000), SYN, 7)))
+        answer = host.sent()
+        assert answer is not None
+        syn_ack = packet.decode(answer.octets)
+        assert isinstance(syn_ack, Segment)
+        final = Segment(peers[0], syn_ack.src, ACK, 8, syn_ack.seq + 1 & 0xFFFF_FFFF)
+        host.receive(packet.encode(final))
+
+        def told(*words: str) -> list[list[str]]:
+            done = subprocess.run(words, check=True, capture_output=True, text=True)
+            return [line.split() for line in done.stdout.splitlines()]
+
+        (row,) = host.inside(lambda: told("ss", "-ltnH"))
+        assert tuple(map(int, row[1:3])) == tcp_info(sock)[1:] == (1, 0)
+        rows = host.inside(lambda: told("nstat", "-asz"))[1:]
+        theirs = {row[0].removeprefix("TcpExt").removeprefix("Tcp"): int(row[1]) for row in rows}
+        for name, number in host.counters().items():
+            if name != "CurrEstab":
+                assert theirs[name] == number, name
