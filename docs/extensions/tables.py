@@ -37,6 +37,8 @@ _WHERE = {
     Scope.LOG: "log",
     Scope.LOG_FORMAT: "log.format",
     Scope.METRICS: "metrics",
+    Scope.USER: "users",
+    Scope.DESTINATION: "destinations",
 }
 
 #: Errors whose docstrings are the language's and not ours.
