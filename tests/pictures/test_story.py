@@ -1,3 +1,5 @@
+import pytest
+
 from annotated_shadowsocks.endpoint import Endpoint
 from annotated_shadowsocks.pictures.recorder import Recorder
 from annotated_shadowsocks.pictures.story import Gauge, Kind, Row, short_state, tell
@@ -125,6 +127,20 @@ def test_what_a_kernel_shows_is_told_too() -> None:
         ("1e-08 PACKET A SYN", ((1, 1),), ("", "")),
         ("10 REMARK  its queues are looked at", ((0, 1),), ("", "")),
     ]
+
+
+@pytest.mark.parametrize(
+    ("depth", "refused", "texts"),
+    [(2, True, ["turned away, while the accept queue is full"]), (1, False, [])],
+)
+def test_a_kernel_that_drops_at_a_full_queue(depth: int, refused: bool, texts: list[str]) -> None:
+    server, client = Endpoint("10.9.0.1", 5000), Endpoint("10.9.0.3", 30001)
+    recorder = Recorder([Party("server", "10.9.0.1"), Party("A", "10.9.0.3")])
+    recorder.measured(0, "10.9.0.1", ACCEPT_QUEUE, depth, 1)
+    recorder.arrived(10, recorder.sent(10, Segment(client, server, SYN, 9)))
+    recorder.counted(20, "10.9.0.1", "sk_drops", 1, listener=1)
+    row = tell(recorder.trace("", "kernel 6.18")).rows[-1]
+    assert (row.refused, row.texts, row.counters) == (refused, texts, {"sk_drops": 1})
 
 
 def test_lines_of_the_script_where_they_are_wanted() -> None:

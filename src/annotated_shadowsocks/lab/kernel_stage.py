@@ -23,6 +23,7 @@ from ..kernel.listeners import Listener
 from ..kernel.sock_diag import SockDiag
 from ..pictures.trace import ACCEPT_QUEUE, SYN_QUEUE, Trace
 from ..scripts.statements import ClientCall, ClientVerb, Outcome, View, WireRule
+from ..tcp_model.counters import SK_DROPS
 from ..tcp_model.host import SocketOption
 from ..tcp_model.instant import MILLISECOND, Duration, Instant
 from ..tcp_model.segment import Segment, Unreachable
@@ -95,6 +96,8 @@ class KernelStage:
         self._wire.changed = self._measure
         self._sockets: dict[int, socket.socket] = {}
         self._listening: dict[int, int] = {}
+        #: ``sk_drops`` of each listener when it was last looked at.
+        self._drops: dict[int, int] = {}
         self._clients: dict[str, _Client] = {}
         self._peers: dict[str, Endpoint] = {}
 
@@ -353,3 +356,7 @@ class KernelStage:
                 continue
             for queue, depth in ((ACCEPT_QUEUE, one.depth), (SYN_QUEUE, one.half_open or 0)):
                 recorder.measured(now, self.server.host, queue, depth, one.limit, number)
+            drops = one.drops or 0
+            more = drops - self._drops.get(number, 0)
+            recorder.counted(now, self.server.host, SK_DROPS, more, number)
+            self._drops[number] = drops

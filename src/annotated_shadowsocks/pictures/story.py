@@ -12,6 +12,7 @@ from enum import Enum
 from typing import NamedTuple
 
 from ..endpoint import Endpoint
+from ..tcp_model.counters import SK_DROPS
 from ..tcp_model.instant import MILLISECOND, Instant
 from ..tcp_model.segment import Flow, Segment
 from . import trace as t
@@ -155,6 +156,7 @@ class _Teller:
         # Where nobody tells of states, nobody knows that it listens either.
         told = any(isinstance(e, t.StateChanged) for e in trace.events)
         self._idle = "LISTEN" if told else ""
+        self._told = told
 
     def hear(self, event: t.Event) -> None:
         """Take the next event."""
@@ -247,6 +249,17 @@ class _Teller:
         soon = row is not None and at <= row.at + _SOON
         counted = row.counters if row is not None and soon else self._counted
         counted[name] = counted.get(name, 0) + by
+        if name == SK_DROPS and not self._told and row is not None and soon:
+            self._infer(row)
+
+    def _infer(self, row: Row) -> None:
+        """A kernel does not say why its listener drops a packet; a full queue says it."""
+        inward = row.passage is not None and row.passage.receiver == self._server
+        depths = [d for k, d in self._depths.items() if k[2] == t.ACCEPT_QUEUE]
+        full = any(limit is not None and depth > limit for depth, limit in depths)
+        if inward and full and row.kind in (Kind.PACKET, Kind.ARRIVAL):
+            row.refused = True
+            row.outcome = "turned away, while the accept queue is full"
 
     def _name(self, end: Endpoint) -> str:
         return self._names.get(end) or self._names.get((end.host, None)) or str(end)
