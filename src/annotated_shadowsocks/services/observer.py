@@ -112,14 +112,14 @@ class Observer:
             one.overflows = int(counted)
 
     def _looked(self) -> None:
-        figures = self._own()
+        self._notifier.status(self._probe.status())
         try:
-            self._board.write(self._place, figures, time.monotonic())
+            self._board.write(self._place, self._own(), time.monotonic())
+            # A watchdog that is not fed ends the whole service, so one that hangs ends it too.
+            if not self._silent():
+                self._notifier.alive()
         except ObserveError as error:
             _log.warning("%s", error)
-        self._notifier.status(self._probe.status())
-        if not self._silent():
-            self._notifier.alive()
 
     def _own(self) -> Figures:
         figures = Figures()

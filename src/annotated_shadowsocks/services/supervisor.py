@@ -105,6 +105,7 @@ class Supervisor:
             for worker in [w for w, due in self._due.items() if due <= time.monotonic()]:
                 del self._due[worker]
                 self._start(worker)
+        self._board.close()
         return self._code
 
     def _wait(self) -> None:
