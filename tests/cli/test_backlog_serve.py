@@ -1,7 +1,7 @@
 """backlog serve: its flags, its lines, its page, and that nothing is left."""
 
+import fcntl
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -12,6 +12,7 @@ from typing import IO
 import pytest
 
 from annotated_shadowsocks.cli import backlog, main
+from annotated_shadowsocks.kernel import tun
 from annotated_shadowsocks.kernel.netns import NetworkNamespace
 from annotated_shadowsocks.testing.queues import until
 
@@ -146,10 +147,18 @@ def test_one_line_for_each_mistake(
     assert complaint in last
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may")
-def test_without_root_one_line_says_so(capsys: pytest.CaptureFixture[str]) -> None:
+def test_without_root_one_line_says_so(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def refuse(*_: object) -> None:
+        raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setattr(tun, "_DEVICE", "/dev/null")
+    monkeypatch.setattr(fcntl, "ioctl", refuse)
     assert main.backlog(["serve"]) == 77
-    assert "only root may (CAP_NET_ADMIN)" in capsys.readouterr().err
+    assert capsys.readouterr().err.splitlines() == [
+        "backlog: a TUN device 'backlog%d': only root may (CAP_NET_ADMIN)"
+    ]
 
 
 def test_help_needs_nothing(capsys: pytest.CaptureFixture[str]) -> None:
