@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from . import documents, kernel, socks, tunnel
+from . import documents, kernel, management, socks, tunnel
 
 __all__ = ["TARGETS", "Target"]
 
@@ -13,4 +13,5 @@ TARGETS: dict[str, Target] = {
     **tunnel.TARGETS,
     **documents.TARGETS,
     **kernel.TARGETS,
+    **management.TARGETS,
 }
