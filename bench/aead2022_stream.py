@@ -14,11 +14,7 @@ from typing import Protocol
 
 from annotated_shadowsocks.crypto.methods import TABLE
 from annotated_shadowsocks.shadowsocks import aead2022_stream
-from annotated_shadowsocks.shadowsocks.aead2022_stream import (
-    ChunkDecoder,
-    ResponseDecoder,
-    ResponseEncoder,
-)
+from annotated_shadowsocks.shadowsocks.aead2022_stream import ResponseDecoder, ResponseEncoder
 from annotated_shadowsocks.shadowsocks.psk import PreSharedKey
 from annotated_shadowsocks.shadowsocks.timestamp import Timestamps
 
@@ -65,9 +61,9 @@ def open_(decoder: Codec, wire: bytes) -> float:
 def sip022(name: str, size: int) -> tuple[float, float]:
     psk = PreSharedKey(TABLE[name], os.urandom(TABLE[name].key_size))
     timestamps, salt = Timestamps(time.time), os.urandom(psk.method.salt_size)
-    aead2022_stream._OWN_PAYLOAD = size
+    aead2022_stream.OWN_PAYLOAD = size
     wire, sealing = seal(ResponseEncoder(psk, salt, timestamps, os.urandom))
-    decoder: ChunkDecoder = ResponseDecoder(psk, salt, timestamps)
+    decoder = ResponseDecoder(psk, salt, timestamps)
     return sealing, open_(decoder, wire)
 
 

@@ -16,11 +16,11 @@ from annotated_shadowsocks.errors import (
 from annotated_shadowsocks.shadowsocks.aead2022_stream import (
     CHUNK_SIZE,
     MAX_PADDING,
-    ChunkDecoder,
     RequestEncoder,
     ResponseDecoder,
     ResponseEncoder,
 )
+from annotated_shadowsocks.shadowsocks.chunks import ChunkDecoder
 from annotated_shadowsocks.shadowsocks.identity import KeyChain
 from annotated_shadowsocks.shadowsocks.psk import PreSharedKey
 from annotated_shadowsocks.shadowsocks.timestamp import Timestamps

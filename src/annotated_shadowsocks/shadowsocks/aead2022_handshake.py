@@ -33,8 +33,9 @@ from ..errors import (
 )
 from ..wire import address
 from ..wire.core import EventT, HandshakeCore
-from .aead2022_stream import NONCE_SIZE, REQUEST, REQUEST_HEADER, ChunkDecoder, ResponseEncoder
+from .aead2022_stream import MAX_PAYLOAD, NONCE_SIZE, REQUEST, REQUEST_HEADER, ResponseEncoder
 from .aead_stream import SaltGuard
+from .chunks import ChunkDecoder
 from .handshake import TunnelRequested
 from .identity import KeyTable, User
 from .timestamp import Timestamps
@@ -99,7 +100,7 @@ class ServerHandshake(_Handshake[TunnelRequested]):
         self._guard = guard
         self._timestamps = timestamps
         self._salt = b""
-        self.decoder = ChunkDecoder(None, 0)
+        self.decoder = ChunkDecoder(None, 0, NONCE_SIZE, MAX_PAYLOAD)
         self._user: User | None = None
 
     @property
@@ -123,7 +124,7 @@ class ServerHandshake(_Handshake[TunnelRequested]):
         variable = _open(box, 1, (yield from reader.read_exact(size + TAG_SIZE)))
         target, payload = _parse(variable)
         self._salt, self._user = salt, user
-        self.decoder = ChunkDecoder(box, 2)
+        self.decoder = ChunkDecoder(box, 2, NONCE_SIZE, MAX_PAYLOAD)
         yield TunnelRequested(target, payload)
 
     def _check(self, salt: bytes, fixed: bytes) -> int:

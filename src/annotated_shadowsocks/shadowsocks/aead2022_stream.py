@@ -27,7 +27,7 @@ for that many in ``src``: in less, a stream of large chunks would never get on. 
 ourselves is cut into chunks half as long: sealing costs a sixth more, opening hardly anything, and
 a peer has half as much to hold and to wait for. [bench aead2022_stream]
 
-The codecs have the shape of those in ``aead_stream``.
+The chunks themselves, and the shape of a codec, are in ``chunks``.
 """
 
 import struct
@@ -38,6 +38,7 @@ from ..endpoint import Endpoint
 from ..entropy import Entropy
 from ..errors import AuthenticationError, RemoteProtocolError, ReplayError, Truncated
 from ..wire import address
+from .chunks import ChunkDecoder, ChunkEncoder
 from .identity import KeyChain
 from .psk import PreSharedKey
 from .timestamp import Timestamps
@@ -45,11 +46,11 @@ from .timestamp import Timestamps
 __all__ = [
     "CHUNK_SIZE",
     "MAX_PADDING",
+    "MAX_PAYLOAD",
     "NONCE_SIZE",
     "REQUEST",
     "REQUEST_HEADER",
     "RESPONSE",
-    "ChunkDecoder",
     "RequestEncoder",
     "ResponseDecoder",
     "ResponseEncoder",
@@ -67,50 +68,19 @@ NONCE_SIZE = 12
 #: Most octets of padding that anybody makes.
 MAX_PADDING = 900
 
-_LENGTH_BOX = 2 + TAG_SIZE
-_MAX_PAYLOAD = 0xFFFF
+#: Octets of the largest payload of one chunk.
+MAX_PAYLOAD = 0xFFFF
 
 #: Octets of the largest sealed payload; what a decoder leaves in ``src`` is always less.
-CHUNK_SIZE = _MAX_PAYLOAD + TAG_SIZE
+CHUNK_SIZE = MAX_PAYLOAD + TAG_SIZE
 
 #: Octets of the payloads that we send ourselves.
-_OWN_PAYLOAD = 0x7FFF
+OWN_PAYLOAD = 0x7FFF
 
 _NOTHING = memoryview(b"")
 
 
-class _Encoder:
-    """One direction as it is sealed; a subclass writes what stands before the chunks."""
-
-    __slots__ = ("_box", "_counter", "salt", "waiting")
-
-    error: RemoteProtocolError | None = None
-    between_chunks = True
-
-    def __init__(self, psk: PreSharedKey, salt: bytes) -> None:
-        self.salt = salt
-        #: True until salt and header have been given out.
-        self.waiting = True
-        self._box: Aead = psk.session(salt)
-        self._counter = 0
-
-    def _seal(self, plain: bytes | memoryview, dst: memoryview, at: int) -> int:
-        """Write one box to ``dst`` at ``at``; returns where it ends."""
-        end = at + len(plain) + TAG_SIZE
-        nonce = self._counter.to_bytes(NONCE_SIZE, "little")
-        self._box.encrypt_into(nonce, plain, None, dst[at:end])
-        self._counter += 1
-        return end
-
-    def _seal_chunks(self, src: memoryview, dst: memoryview, at: int) -> int:
-        for start in range(0, len(src), _OWN_PAYLOAD):
-            chunk = src[start : start + _OWN_PAYLOAD]
-            at = self._seal(len(chunk).to_bytes(2, "big"), dst, at)
-            at = self._seal(chunk, dst, at)
-        return at
-
-
-class RequestEncoder(_Encoder):
+class RequestEncoder(ChunkEncoder):
     """Seals a client's direction, to ``target``.
 
     The header goes out with the first payload, or without one where ``convert`` is called with
@@ -123,7 +93,8 @@ class RequestEncoder(_Encoder):
     def __init__(
         self, chain: KeyChain, target: Endpoint, timestamps: Timestamps, entropy: Entropy
     ) -> None:
-        super().__init__(chain.psk, entropy(chain.psk.method.salt_size))
+        salt = entropy(chain.psk.method.salt_size)
+        super().__init__(chain.psk.session(salt), salt, NONCE_SIZE, OWN_PAYLOAD)
         self._chain = chain
         self._target = address.encode(target)
         self._timestamps = timestamps
@@ -134,7 +105,7 @@ class RequestEncoder(_Encoder):
         taken, at = len(src), 0
         if self.waiting:
             src, at = self._seal_header(src, dst)
-        return taken, self._seal_chunks(src, dst, at)
+        return taken, self.seal_chunks(src, dst, at)
 
     def finish(self, dst: memoryview) -> int:
         """The header, where no payload ever brought it along."""
@@ -142,7 +113,7 @@ class RequestEncoder(_Encoder):
 
     def _seal_header(self, src: memoryview, dst: memoryview) -> tuple[memoryview, int]:
         self.waiting = False
-        room = _MAX_PAYLOAD - len(self._target) - 2
+        room = MAX_PAYLOAD - len(self._target) - 2
         payload, rest = src[:room], src[room:]
         padding = self._padding(len(payload))
         size = padding.to_bytes(2, "big")
@@ -150,8 +121,8 @@ class RequestEncoder(_Encoder):
         head = self.salt + self._chain.stream_headers(self.salt)
         dst[: len(head)] = head
         fixed = REQUEST_HEADER.pack(REQUEST, self._timestamps.now(), len(variable))
-        at = self._seal(fixed, dst, len(head))
-        return rest, self._seal(variable, dst, at)
+        at = self.seal(fixed, dst, len(head))
+        return rest, self.seal(variable, dst, at)
 
     def _padding(self, payload: int) -> int:
         """Octets of padding: never none where there is no payload [SIP022]."""
@@ -160,7 +131,7 @@ class RequestEncoder(_Encoder):
         return 1 + int.from_bytes(self._entropy(2), "big") % MAX_PADDING
 
 
-class ResponseEncoder(_Encoder):
+class ResponseEncoder(ChunkEncoder):
     """Seals a server's direction, in answer to the request that began with ``request_salt``."""
 
     __slots__ = ("_request_salt", "_timestamps")
@@ -168,7 +139,8 @@ class ResponseEncoder(_Encoder):
     def __init__(
         self, psk: PreSharedKey, request_salt: bytes, timestamps: Timestamps, entropy: Entropy
     ) -> None:
-        super().__init__(psk, entropy(psk.method.salt_size))
+        salt = entropy(psk.method.salt_size)
+        super().__init__(psk.session(salt), salt, NONCE_SIZE, OWN_PAYLOAD)
         self._request_salt = request_salt
         self._timestamps = timestamps
 
@@ -177,7 +149,7 @@ class ResponseEncoder(_Encoder):
         taken, at = len(src), 0
         if self.waiting and src:
             src, at = self._seal_header(src, dst)
-        return taken, self._seal_chunks(src, dst, at)
+        return taken, self.seal_chunks(src, dst, at)
 
     def finish(self, dst: memoryview) -> int:
         """Nothing: a response without a payload has no header either [SIP022]."""
@@ -185,7 +157,7 @@ class ResponseEncoder(_Encoder):
 
     def _seal_header(self, src: memoryview, dst: memoryview) -> tuple[memoryview, int]:
         self.waiting = False
-        payload, rest = src[:_OWN_PAYLOAD], src[_OWN_PAYLOAD:]
+        payload, rest = src[:OWN_PAYLOAD], src[OWN_PAYLOAD:]
         dst[: len(self.salt)] = self.salt
         fixed = b"".join(
             (
@@ -195,74 +167,8 @@ class ResponseEncoder(_Encoder):
                 len(payload).to_bytes(2, "big"),
             )
         )
-        at = self._seal(fixed, dst, len(self.salt))
-        return rest, self._seal(payload, dst, at)
-
-
-class ChunkDecoder:
-    """Opens the chunks of one direction, from ``box``'s nonce ``counter`` on."""
-
-    __slots__ = ("_box", "_counter", "_length", "error")
-
-    def __init__(self, box: Aead | None, counter: int) -> None:
-        self._box = box
-        self._counter = counter
-        self._length = 0
-        #: What ended this direction, after the octets that ``convert`` still returned.
-        self.error: RemoteProtocolError | None = None
-
-    @property
-    def between_chunks(self) -> bool:
-        """False where the stream, ending now, would end inside a chunk."""
-        return not self._length
-
-    def convert(self, src: memoryview, dst: memoryview) -> tuple[int, int]:
-        """Open all whole chunks of ``src``; returns (octets taken, octets written).
-
-        Never raises for what the peer sent: chunks before a bad one are delivered, then ``error``
-        is set and every later call takes and writes nothing.
-        """
-        if self.error is not None or self._box is None:
-            return 0, 0
-        return self._open_chunks(self._box, src, 0, dst)
-
-    def finish(self, dst: memoryview) -> int:
-        """Nothing: what is not a whole chunk is never given out."""
-        return 0
-
-    def _open_chunks(
-        self, box: Aead, src: memoryview, used: int, dst: memoryview
-    ) -> tuple[int, int]:
-        open_, counter, length = box.decrypt_into, self._counter, self._length
-        size, at = len(src), 0
-        length_octets = bytearray(2)
-        try:
-            while True:
-                if not length:
-                    body = used + _LENGTH_BOX
-                    if size < body:
-                        break
-                    nonce = counter.to_bytes(NONCE_SIZE, "little")
-                    open_(nonce, src[used:body], None, length_octets)
-                    length = length_octets[0] << 8 | length_octets[1]
-                    if not length:
-                        self.error = RemoteProtocolError("a chunk of no octets")
-                        break
-                    counter += 1
-                    used = body
-                end = used + length + TAG_SIZE
-                if size < end:
-                    break
-                nonce = counter.to_bytes(NONCE_SIZE, "little")
-                open_(nonce, src[used:end], None, dst[at : at + length])
-                counter += 1
-                at += length
-                used = end
-                length = 0
-        except InvalidTag:
-            self.error = AuthenticationError("a chunk does not authenticate")
-        self._counter, self._length = counter, length
-        return used, at
+        at = self.seal(fixed, dst, len(self.salt))
+        return rest, self.seal(payload, dst, at)
 
 
 class ResponseDecoder(ChunkDecoder):
@@ -274,7 +180,7 @@ class ResponseDecoder(ChunkDecoder):
     __slots__ = ("_psk", "_request_salt", "_timestamps")
 
     def __init__(self, psk: PreSharedKey, request_salt: bytes, timestamps: Timestamps) -> None:
-        super().__init__(None, 0)
+        super().__init__(None, 0, NONCE_SIZE, MAX_PAYLOAD)
         self._psk = psk
         self._request_salt = request_salt
         self._timestamps = timestamps
@@ -290,7 +196,7 @@ class ResponseDecoder(ChunkDecoder):
             except RemoteProtocolError as error:
                 self.error = error
                 return 0, 0
-        return self._open_chunks(box, src, used, dst)
+        return self.open_chunks(box, src, used, dst)
 
     def _open_header(self, src: memoryview) -> tuple[int, Aead]:
         """Check the fixed header, which is the first chunk's length as well."""

@@ -22,7 +22,8 @@ from ..entropy import Entropy
 from ..errors import AuthenticationError, LocalProtocolError, RemoteProtocolError, Truncated
 from ..wire import address
 from ..wire.core import NEED_DATA, PAUSED, Event
-from .aead_stream import LENGTH_BOX, AeadDecoder, AeadEncoder, SaltGuard
+from .aead_stream import AeadDecoder, AeadEncoder, SaltGuard
+from .chunks import LENGTH_BOX
 from .credentials import Holder, KeyRing
 from .key import MasterKey
 from .udp_over_tcp import version_of
