@@ -173,7 +173,7 @@ class Adversary(RuleBasedStateMachine):
     @rule(stream=streams, other=streams)
     def swap_down(self, stream: Stream, other: Stream) -> None:
         """The answer to one client, to another."""
-        # [SIP022 §3.1.3] an answer names its request. SIP004 has nothing like it: there an answer
+        # [SIP022] an answer names its request. SIP004 has nothing like it: there an answer
         # is whoever's it reaches first, which this machine found and nobody can mend.
         if other is not stream and "2022" in self.name:
             self.to_client(stream, other.down.sealed)

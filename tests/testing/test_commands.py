@@ -19,7 +19,7 @@ def test_a_command_runs_reloads_and_ends(loop_name: str, tmp_path: Path) -> None
     document = {"server": "127.0.0.1", "server_port": port, "method": "aes-128-gcm"}
 
     async def main() -> None:
-        settings = {**document, "password": "x"}
+        settings = {**document, "password": "x", "allow_weak_passwords": True}
         with Command("ssserver", tmp_path, settings, [("tcp", port)], loop_name) as command:
             await command.said("listening on")
             command.write("{")
@@ -39,7 +39,7 @@ def test_what_is_not_said_is_reported_with_what_was(
     document = {"server": "127.0.0.1", "server_port": port, "method": "aes-128-gcm"}
 
     async def main() -> None:
-        settings = {**document, "password": "x"}
+        settings = {**document, "password": "x", "allow_weak_passwords": True}
         with Command("ssserver", tmp_path, settings, [("tcp", port)]) as command:
             await command.said("listening on")
             monkeypatch.setattr("annotated_shadowsocks.testing.targets._PATIENCE", 0.05)
