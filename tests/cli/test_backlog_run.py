@@ -105,6 +105,37 @@ def test_a_script_that_cannot_be_run(
     assert complaint in said.out + said.err
 
 
+def test_several_scripts_end_as_the_worst_of_them(
+    script: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    wrong = tmp_path / "wrong.pkt"
+    wrong.write_text(WRONG, "utf-8")
+    assert run(script, script) == 0
+    assert capsys.readouterr().out.endswith("\n2 scripts: 2 agreed\n")
+    assert run(script, str(wrong)) == 1
+    assert capsys.readouterr().out.endswith("\n2 scripts: 1 agreed, 1 differed\n")
+    assert run(script, str(wrong), "no.pkt", "--json") == 2
+    documents = json.loads(capsys.readouterr().out)
+    assert [one["agreed"] for one in documents] == [True, False, None]
+    assert run(script, script, "--svg", "a.svg") == 64
+    assert "--svg shows one run, and there are 2 scripts" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("text", ["", "// Only words.\n"])
+def test_nothing_to_run_is_no_agreement(
+    script: str, text: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path(script).write_text(text, "utf-8")
+    assert run(script) == 2
+    assert "there is nothing in it to run" in capsys.readouterr().err
+
+
+def test_a_system_without_counters_says_so(script: str, capsys: pytest.CaptureFixture[str]) -> None:
+    Path(script).write_text(LISTEN + "Tcp PassiveOpens +1\n", "utf-8")
+    assert run(script, "--on", "model:bsd44") == 2
+    assert "no counter PassiveOpens; it has none" in capsys.readouterr().out
+
+
 def test_no_such_file_and_absurd_sizes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(str(tmp_path / "none.pkt")) == 2
     assert "No such file or directory; name a packet script" in capsys.readouterr().err
@@ -162,6 +193,15 @@ def test_on_the_kernel_and_on_both(script: str, capsys: pytest.CaptureFixture[st
     assert document["disagreement"] is None
     assert run(script, "--on", "both") == 0
     assert capsys.readouterr().out.endswith("the two agree in every packet and every counter\n")
+
+
+@pytest.mark.root
+def test_what_the_model_refuses_is_said_once(
+    script: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path(script).write_text("sysctl tcp_syncookies = 256\n" + LISTEN, "utf-8")
+    assert run(script, "--on", "both") == 2
+    assert capsys.readouterr().out.count("256 is impossible") == 1
 
 
 @pytest.mark.root

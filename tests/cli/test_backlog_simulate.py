@@ -57,7 +57,7 @@ def test_the_document(capsys: pytest.CaptureFixture[str]) -> None:
     ("words", "what"),
     [
         ((), "nobody comes"),
-        (("-r", "x"), "--rate: 'x' is no number"),
+        (("-r", "x"), "--rate: 'x' cannot be read"),
         (("-r", "5", "-p", "linux-9"), "there is no such profile"),
         (("-r", "5", "--set", "somaxconn=-1"), "-1 is impossible"),
         (("-r", "5", "--loss", "1"), "--loss: 1 is impossible"),

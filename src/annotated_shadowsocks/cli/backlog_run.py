@@ -1,10 +1,11 @@
 """``backlog run``: a packet script on the model, on the live kernel, or on both and compared."""
 
 import argparse
+import errno
 import json
 import os
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -14,7 +15,7 @@ from ..pictures import depth_plot, ladder, mermaid, pcapng, svg_ladder
 from ..pictures.printable import escape
 from ..pictures.trace import Trace, to_jsonl
 from ..scripts.parser import parse
-from ..scripts.statements import Script
+from ..scripts.statements import Comment, Script
 from ..tcp_model.profiles import PROFILES, find
 from .arguments import ArgumentParser
 from .files import CannotCreate
@@ -30,8 +31,14 @@ _EPILOG = """\
 Ends with 0 where everything was as the script says (and, on both, the same in every packet and
 counter), with 1 where something was not, and with 2 where it could not be run. The kernel needs
 root: it gets a network namespace of its own, which is gone afterwards. Of both, the files and the
-ladder show the kernel's run.
+ladder show the kernel's run. Of several scripts, the worst end counts.
 """
+_FILES = {
+    "pcapng": "write the packets as a capture that Wireshark opens, reasons as comments",
+    "svg": "write a ladder diagram",
+    "plot": "write the depths of the queues over time as SVG",
+    "jsonl": "write every event as a line of JSON",
+}
 #: Octets of the largest script that is read; what is larger is some other file.
 _LARGEST = 1 << 20
 
@@ -51,47 +58,71 @@ class _Run(NamedTuple):
     disagreement: Any | None = None
 
 
+class _End(NamedTuple):
+    """How one script ended: its exit code, and what ``--json`` says of it."""
+
+    code: int
+    document: dict[str, Any]
+
+
 def add_parser(verbs: "argparse._SubParsersAction[ArgumentParser]") -> None:
     """Add the verb and its flags."""
     parser = verbs.add_parser("run", help=_ABOUT, description=_ABOUT, epilog=_EPILOG)
-    parser.add_argument("script", metavar="SCRIPT", help="a packet script, - for standard input")
+    what = "a packet script, - for standard input; several are run one after the other"
+    parser.add_argument("scripts", metavar="SCRIPT", nargs="+", help=what)
     where = f"model, kernel or both, with :PROFILE for the model's ({', '.join(PROFILES)})"
     parser.add_argument("--on", metavar="WHERE", default="model", help=where)
     what = "print the run as a ladder, too: who sent what, and why"
     parser.add_argument("--ladder", action="store_true", help=what)
     what = "print the run as a Mermaid sequence diagram instead of a verdict"
     parser.add_argument("--mermaid", action="store_true", help=what)
-    for flag, what in (
-        ("--pcapng", "write the packets as a capture that Wireshark opens, reasons as comments"),
-        ("--svg", "write a ladder diagram"),
-        ("--plot", "write the depths of the queues over time as SVG"),
-        ("--jsonl", "write every event as a line of JSON"),
-    ):
-        parser.add_argument(flag, metavar="FILE", help=what)
+    for name, what in _FILES.items():
+        parser.add_argument(f"--{name}", metavar="FILE", help=what)
     parser.add_argument("--json", action="store_true", help="print the verdict as an object")
     when = "use bold and colour: auto, always or never (default auto)"
     parser.add_argument("--color", choices=COLOR_CHOICES, default="auto", help=when)
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Run it, print the verdict. Raises ``UsageError`` and ``CannotCreate``."""
+    """Run each, print its verdict. Raises ``UsageError`` and ``CannotCreate``."""
     where = _where(arguments.on)
+    paths: list[str] = arguments.scripts
+    _check_one(arguments, len(paths))
+    ends = [_play(arguments, path, where) for path in paths]
+    if arguments.json:
+        documents = [end.document for end in ends]
+        print(json.dumps(documents if len(paths) > 1 else documents[0], indent=2))
+    elif len(paths) > 1:
+        print(_summary([end.code for end in ends]))
+    return max(end.code for end in ends)
+
+
+def _check_one(arguments: argparse.Namespace, scripts: int) -> None:
+    """A picture is of one run."""
+    for name in ("mermaid", *_FILES):
+        if getattr(arguments, name) and scripts > 1:
+            raise UsageError(f"--{name} shows one run, and there are {scripts} scripts; give one")
+
+
+def _summary(codes: Sequence[int]) -> str:
+    words = {AGREED: "agreed", DIFFERED: "differed", COULD_NOT_RUN: "could not be run"}
+    counts = (f"{codes.count(code)} {text}" for code, text in words.items() if code in codes)
+    return f"{len(codes)} scripts: {', '.join(counts)}"
+
+
+def _play(arguments: argparse.Namespace, path: str, where: _Where) -> _End:
     try:
-        script = _read(arguments.script)
+        script = _read(path)
         done = _perform(script, where)
     except (Error, OSError) as error:
-        if isinstance(error, CannotCreate):
-            raise
-        return _could_not(arguments, error)
+        return _could_not(path, error)
     trace = done.verdicts[-1].trace
     _write_files(arguments, trace)
     if arguments.mermaid:
         print(mermaid.draw(trace), end="")
-    elif arguments.json:
-        print(json.dumps(_document(script, done), indent=2))
-    else:
+    elif not arguments.json:
         _print(arguments, done)
-    return _code(done)
+    return _End(_code(done), _document(script, done))
 
 
 def _where(text: str) -> _Where:
@@ -121,7 +152,11 @@ def _read(path: str) -> Script:
     except UnicodeDecodeError as error:
         line = octets.count(b"\n", 0, error.start) + 1
         raise ConfigError(f"{path}:{line}", "it is not UTF-8", "name a packet script") from error
-    return parse(text, "script" if path == "-" else Path(path).name)
+    script = parse(text, "script" if path == "-" else Path(path).name)
+    if all(isinstance(one.body, Comment) for one in script.statements):
+        # To agree with nothing would be a check that has passed.
+        raise ConfigError(path, "there is nothing in it to run", "name a packet script")
+    return script
 
 
 def _perform(script: Script, where: _Where) -> _Run:
@@ -132,6 +167,8 @@ def _perform(script: Script, where: _Where) -> _Run:
         from ..lab.compare import compare
 
         both = compare(script, where.profile)
+        if both.model.refusal is not None:  # and then the kernel was not asked
+            return _Run((both.model,))
         return _Run((both.model, both.kernel), both.disagreement)
     if where.kernel:
         from ..lab.kernel_stage import KernelStage
@@ -152,14 +189,12 @@ def _code(done: _Run) -> int:
     return AGREED if agreed else DIFFERED
 
 
-def _could_not(arguments: argparse.Namespace, error: Exception) -> int:
+def _could_not(path: str, error: Exception) -> _End:
     reason = str(error)
-    if arguments.json:
-        print(json.dumps({"script": arguments.script, "agreed": None, "reason": reason}, indent=2))
     complain("backlog", reason)
-    if getattr(error, "errno", None) in (1, 13):
+    if getattr(error, "errno", None) in (errno.EPERM, errno.EACCES):
         complain("backlog", "the kernel needs root; --on model does not")
-    return COULD_NOT_RUN
+    return _End(COULD_NOT_RUN, {"script": path, "agreed": None, "reason": reason})
 
 
 def _write_files(arguments: argparse.Namespace, trace: Trace) -> None:

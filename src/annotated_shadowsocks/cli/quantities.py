@@ -101,7 +101,7 @@ def _ranges(flag: str, text: str) -> list[float]:
             last, step = {0: (first, 1.0), 1: (*rest, 1.0), 2: tuple(rest)}[len(rest)]
         except (ValueError, KeyError):
             hint = "write 8, 8,16,32 or 100:1000:100 (first, last, step)"
-            raise UsageError(f"{flag}: {part[:40]!r} is no number; {hint}") from None
+            raise UsageError(f"{flag}: {part[:40]!r} cannot be read; {hint}") from None
         if step <= 0 or last < first:
             raise UsageError(f"{flag}: {part[:40]!r} leads nowhere; write first:last:step")
         if (last - first) / step + len(found) >= _MOST_VALUES:

@@ -107,7 +107,7 @@ class LiveHost:
         """Change a setting of the namespace. Raises ``ConfigError``."""
         knob = KNOBS.get(name)
         if knob is None or name not in DEFAULT.knobs:
-            has = ", ".join(sorted(DEFAULT.knobs))
+            has = f"there are {', '.join(sorted(DEFAULT.knobs))}"
             raise ConfigError(f"sysctl {name}", "no script can set that on a kernel", has)
         try:
             self.namespace.set_sysctls({_path(name): value})

@@ -311,7 +311,8 @@ class ModelStage:
         names = host.profile.counted()
         if name not in names:
             near = difflib.get_close_matches(name, names, n=1)
-            hint = f"did you mean {near[0]}?" if near else f"it has {', '.join(sorted(names))}"
+            has = ", ".join(sorted(names)) or "none"
+            hint = f"did you mean {near[0]}?" if near else f"it has {has}"
             raise ConfigError("", f"{self.title} has no counter {name}", hint)
         return host.counters[name]
 
