@@ -2,7 +2,7 @@
 
 The facts are written out here as the peers' sources have them: libev's getopt strings and long
 options (src/local.c, server.c, redir.c, tunnel.c, manager.c, without those of Android builds), and
-rust's clap arguments (src/service/local.rs and server.rs with all features).
+rust's clap arguments (src/service/local.rs, server.rs and manager.rs with all features).
 """
 
 from collections import Counter
@@ -39,8 +39,8 @@ LIBEV_LONG = {
     "ss-manager": f"{_COMMON} acl: manager-address: executable: workdir:",
 }
 
-_RUST_BOTH = """
-    -c: --config: -s: --server-addr: -k: --password: -m: --encrypt-method: --timeout: -u -U
+_RUST_ALL = """
+    -c: --config: -m: --encrypt-method: --timeout: -u -U
     --plugin: --plugin-mode: --plugin-opts: --acl: --dns: --dns-cache-size:
     --tcp-no-delay --no-delay --tcp-fast-open --fast-open --tcp-keep-alive:
     --tcp-multipath --mptcp --udp-timeout: --udp-max-associations:
@@ -50,6 +50,7 @@ _RUST_BOTH = """
     --log-config: -n: --nofile: --outbound-fwmark: --outbound-user-cookie: -d --daemonize
     --daemonize-pid: --single-threaded --worker-threads: -a: --user:
 """
+_RUST_BOTH = f"{_RUST_ALL} -s: --server-addr: -k: --password:"
 RUST = {
     "sslocal": f"""{_RUST_BOTH}
         -b: --local-addr: --protocol: --udp-bind-addr: --udp-associate-addr: --server-url:
@@ -61,6 +62,9 @@ RUST = {
         --online-config-update-interval: --online-config-allowed-plugin:""",
     "ssserver": f"""{_RUST_BOTH}
         -b: --outbound-proxy: --manager-addr: --manager-address:""",
+    "ssmanager": f"""{_RUST_ALL}
+        -s: --server-host: -b: --manager-addr: --manager-address: --manager-server-mode:
+        --manager-server-working-directory:""",
 }
 
 
@@ -117,6 +121,10 @@ SWAPPED = [
     ("ss-server", "-b", "outbound_bind_addr", None),
     ("sslocal", "-b", "local_address", None),
     ("ssserver", "-b", "outbound_bind_addr", None),
+    ("ssmanager", "-b", "outbound_bind_addr", None),
+    ("ssmanager", "-u", "mode", "udp_only"),
+    ("ss-manager", "-u", "mode", "tcp_and_udp"),
+    ("ss-manager", "-D", "workdir", None),
     ("ss-server", "-d", "dns", None),
     ("ss-manager", "-d", "dns", None),
     ("sslocal", "-d", "daemon", True),

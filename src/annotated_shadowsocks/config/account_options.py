@@ -41,7 +41,7 @@ ALLOW_WEAK_PASSWORDS: Option[bool] = Option(
     kinds.boolean,
     False,
     "let ssserver use a password that a recording of one packet is enough to guess",
-    own=(flag("--allow-weak-passwords", "ssserver ss-server ss-manager"),),
+    own=(flag("--allow-weak-passwords", "ssserver ssmanager ss-server ss-manager"),),
 )
 # The shape of shadowsocks-rust and of sing-box, for SIP023 and for SIP004 alike.
 USERS: Option[list[dict[str, object]]] = Option(

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 from . import options as o
 from .listeners import local_config, local_sections
+from .manager import MANAGERS, managed_sections, manager_config, with_defaults
 from .metrics import metrics_config
 from .model import Config, LocalConfig, LogConfig, ServerConfig
 from .option import Scope
@@ -23,7 +24,7 @@ def build(
     environment: Mapping[str, str],
     read_text: ReadText,
 ) -> Config:
-    """The configuration of ``program``, which is ``sslocal`` or ``ssserver``.
+    """The configuration of ``program``: ``sslocal``, ``ssserver``, ``ssmanager``, ``ss-manager``.
 
     ``flags`` are settings by the key of their row. ``environment`` answers ``${NAME}`` and
     ``read_text`` reads files of secrets. One document can serve both ends: what belongs to the
@@ -33,11 +34,14 @@ def build(
     """
     sources = Sources(document, Section("command line", flags), environment, read_text)
     top = sources.read((), Scope.TOP)
+    if program in MANAGERS:
+        top = with_defaults(top)
     # Two passes, so that a value which could not be read is not reported as missing as well.
     server_list = _server_sections(sources, top, program)
     local_list = local_sections(sources, top)
     log = _log(sources, top)
     metrics = metrics_config(sources, top)
+    manager = manager_config(sources, top, program)
     sources.problems.raise_first()
     default_mode = "tcp_and_udp" if program == "sslocal" else o.MODE.default
     servers = [
@@ -72,6 +76,7 @@ def build(
         reuse_port=whole.get(o.REUSE_PORT),
         defer_accept=whole.get(o.DEFER_ACCEPT),
         metrics=metrics,
+        manager=manager,
         workers=whole.get(o.WORKERS),
         allow_private_targets=whole.get(o.ALLOW_PRIVATE_TARGETS),
         allow_weak_passwords=whole.get(o.ALLOW_WEAK_PASSWORDS),
@@ -88,6 +93,8 @@ def _server_sections(sources: Sources, top: Section, program: str) -> list[Secti
         # its own entry, and is everything where that is silent.
         sources = replace(sources, flags=sources.flags.without(o.MODE))
         top = top.without(o.MODE)
+    if program in MANAGERS:
+        return managed_sections(sources, top)
     sections = server_sections(sources, top)
     if not sections and not sources.problems.errors:
         remedy = 'add "server", or give -s HOST:PORT'

@@ -14,14 +14,14 @@ _TOP, _SERVER, _LOCAL = Scope.TOP, Scope.SERVER, Scope.LOCAL
 _NOWHERE = Scope.COMMAND_LINE
 _LIBEV = "ss-local ss-server ss-redir ss-tunnel ss-manager"
 _LIBEV_BUT_MANAGER = "ss-local ss-server ss-redir ss-tunnel"
-_RUST = "sslocal ssserver"
+_RUST = "sslocal ssserver ssmanager"
 
 _PLUGIN = "no plugin is started here: run it beside this program and point server at it"
 _ROUTING = "all traffic goes through the server here: remove it, and filter with a firewall"
 _BIND = "outgoing connections take the kernel's choice: remove it, and use routing rules"
 _BUFFER = "the kernel tunes socket buffers by itself: remove it"
 _MULTIPATH = "Multipath TCP is not used here: remove it"
-_MANAGER = "there is no manager here: remove it, and write all servers into the file"
+_MANAGER = "the manager serves its ports itself: remove it"
 _FOREGROUND = "the program stays in the foreground: let systemd start it, or nohup"
 _OTA = "one-time authentication is broken and gone: remove it and use an AEAD method"
 _SOCKS_ONLY = "sslocal speaks SOCKS5 only: remove it"
@@ -95,14 +95,22 @@ FOREIGN: tuple[Option[object], ...] = (
         "forbidden_ip", "non-global targets are refused already: remove it, or use a firewall"
     ),
     unsupported(
-        "manager_address",
-        _MANAGER,
+        "manager",
+        "servers report to no manager here: use ssmanager, which serves its ports itself",
+        _NOWHERE,
         rust=(flag("--manager-addr --manager-address", "ssserver", "ADDRESS"),),
-        libev=(flag("--manager-address", "ss-server ss-manager", "ADDRESS"),),
+        libev=(flag("--manager-address", "ss-server", "ADDRESS"),),
     ),
-    unsupported("manager_port", _MANAGER),
-    unsupported("executable", _MANAGER, _NOWHERE, libev=(flag("--executable", "ss-manager", "F"),)),
-    unsupported("workdir", _MANAGER, libev=(flag("-D --workdir", "ss-manager", "DIRECTORY"),)),
+    unsupported(
+        "executable",
+        _MANAGER,
+        _NOWHERE,
+        rust=(
+            flag("--manager-server-mode", "ssmanager", "MODE"),
+            flag("--manager-server-working-directory", "ssmanager", "DIRECTORY"),
+        ),
+        libev=(flag("--executable", "ss-manager", "FILE"),),
+    ),
     unsupported(
         "nftables_sets",
         "no firewall is changed here: remove it",
@@ -160,7 +168,7 @@ FOREIGN: tuple[Option[object], ...] = (
         _TOP | _SERVER,
         rust=(
             flag("--outbound-bind-addr --bind-addr", "sslocal", "ADDRESS"),
-            flag("-b --outbound-bind-addr --bind-addr", "ssserver", "ADDRESS"),
+            flag("-b --outbound-bind-addr --bind-addr", "ssserver ssmanager", "ADDRESS"),
         ),
         libev=(flag("-b", "ss-server", "ADDRESS"),),
     ),
@@ -268,6 +276,11 @@ FOREIGN: tuple[Option[object], ...] = (
     without_effect("pid-file", "a program in the foreground needs none"),
     without_effect(
         "mtu", "datagrams of every size are relayed", libev=(flag("--mtu", _LIBEV, "N"),)
+    ),
+    without_effect(
+        "workdir",
+        "the manager writes no files",
+        libev=(flag("-D --workdir", "ss-manager", "DIRECTORY"),),
     ),
     without_effect("udp_mtu", "datagrams of every size are relayed"),
     without_effect("libopenssl", _LIBRARY),

@@ -29,6 +29,7 @@ __all__ = [
     "choice",
     "cipher_method",
     "host_port",
+    "host_port_or_path",
     "host_ports",
     "integer",
     "link",
@@ -145,6 +146,15 @@ def host_port(value: object) -> HostPort:
     if len(endpoint.host) > MAX_HOST or not set(endpoint.host).isdisjoint("\"'/@#?,[]"):
         raise _wrong(value, "a host", "write one address or one name, and its port behind ':'")
     return HostPort(endpoint.host, endpoint.port if endpoint.port >= 0 else None)
+
+
+def host_port_or_path(value: object) -> HostPort | str:
+    """As ``host_port``, or the path of a file, which is told by its slash."""
+    # Peers take whatever is no host with a port for a path. A port that was forgotten would make
+    # a socket that is called 127.0.0.1 in the working directory.
+    if isinstance(value, str) and "/" in value:
+        return text(value)
+    return host_port(value)
 
 
 def host_ports(value: object) -> tuple[HostPort, ...]:

@@ -11,6 +11,7 @@ __all__ = [
     "Destination",
     "LocalConfig",
     "LogConfig",
+    "ManagerConfig",
     "MetricsConfig",
     "ServerConfig",
     "User",
@@ -84,8 +85,24 @@ class MetricsConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class ManagerConfig:
+    """Where ``ssmanager`` takes datagrams, and what a port is like that is added by one."""
+
+    listen: Endpoint | str
+    """A loopback address, or the path of a Unix socket."""
+    method: CipherMethod
+    hosts: tuple[str, ...] = ("0.0.0.0",)
+    tcp: bool = True
+    udp: bool = False
+    timeout: float = 60.0
+    allow_insecure_ciphers: bool = False
+    libev: bool = False
+    """Whether clients are answered as ``ss-manager`` does, and not as ``ssmanager``."""
+
+
+@dataclass(frozen=True, slots=True)
 class Config:
-    """Everything that the operator decided. ``locals`` is empty for ``ssserver``."""
+    """Everything that the operator decided. ``locals`` is empty for all but ``sslocal``."""
 
     servers: tuple[ServerConfig, ...]
     locals: tuple[LocalConfig, ...] = ()
@@ -111,6 +128,8 @@ class Config:
     defer_accept: int = 0
     """Seconds for which a silent connection is kept out of the accept queue; 0 for none."""
     metrics: MetricsConfig | None = None
+    manager: ManagerConfig | None = None
+    """None: the servers are those of the configuration."""
     workers: int = 1
     allow_private_targets: bool = False
     allow_weak_passwords: bool = False

@@ -22,7 +22,7 @@ __all__ = [
 T = TypeVar("T")
 
 #: Programs whose flags mean what shadowsocks-rust's do, and which are ours under the same names.
-RUST_PROGRAMS = ("sslocal", "ssserver")
+RUST_PROGRAMS = ("sslocal", "ssserver", "ssmanager")
 
 #: Programs whose flags mean what shadowsocks-libev's do.
 LIBEV_PROGRAMS = ("ss-local", "ss-server", "ss-redir", "ss-tunnel", "ss-manager")

@@ -25,6 +25,7 @@ from .account_options import (
     USERS,
 )
 from .foreign import FOREIGN
+from .manager_options import MANAGER_ADDRESS, MANAGER_PORT
 from .option import CommandFlag, Option, Scope, flag
 from .secret import Secret
 
@@ -50,6 +51,8 @@ __all__ = [
     "LOG_FORMAT",
     "LOG_LEVEL",
     "LOG_WITHOUT_TIME",
+    "MANAGER_ADDRESS",
+    "MANAGER_PORT",
     "METHOD",
     "METRICS",
     "METRICS_LISTEN",
@@ -85,6 +88,7 @@ __all__ = [
 
 _LIBEV_BUT_MANAGER = "ss-local ss-server ss-redir ss-tunnel"
 _BOTH = "sslocal ssserver"
+_RUST = f"{_BOTH} ssmanager"
 _TOP, _SERVER, _LOCAL = Scope.TOP, Scope.SERVER, Scope.LOCAL
 _EVERYWHERE = _TOP | _SERVER | _LOCAL
 _LIBEV = f"{_LIBEV_BUT_MANAGER} ss-manager"
@@ -95,7 +99,7 @@ CONFIG: Option[str | None] = Option(
     None,
     "read settings from this file",
     Scope.COMMAND_LINE,
-    rust=(flag("-c --config", _BOTH, "FILE"),),
+    rust=(flag("-c --config", _RUST, "FILE"),),
     libev=(flag("-c", _LIBEV, "FILE"),),
 )
 
@@ -108,7 +112,10 @@ SERVER: Option[tuple[kinds.HostPort, ...]] = Option(
     "where ssserver listens, where sslocal connects; a list in the file is several servers",
     _TOP | _SERVER | Scope.DESTINATION,
     ("address",),
-    rust=(flag("-s --server-addr", _BOTH, "HOST:PORT"),),
+    rust=(
+        flag("-s --server-addr", _BOTH, "HOST:PORT"),
+        flag("-s --server-host", "ssmanager", "HOST"),
+    ),
     libev=(flag("-s", _LIBEV, "HOST"),),
 )
 SERVER_PORT: Option[tuple[int, ...]] = Option(
@@ -144,7 +151,7 @@ METHOD: Option[Any] = Option(
     None,
     "the cipher method, the same on both sides",
     _TOP | _SERVER,
-    rust=(flag("-m --encrypt-method", _BOTH, "METHOD"),),
+    rust=(flag("-m --encrypt-method", _RUST, "METHOD"),),
     libev=(flag("-m", _LIBEV, "METHOD"),),
 )
 REMARKS: Option[str] = Option(
@@ -213,8 +220,8 @@ MODE: Option[str] = Option(
     "what is relayed",
     _EVERYWHERE,
     rust=(
-        flag("-u", _BOTH, means="udp_only"),
-        flag("-U", _BOTH, means="tcp_and_udp"),
+        flag("-u", _RUST, means="udp_only"),
+        flag("-U", _RUST, means="tcp_and_udp"),
     ),
     libev=(
         flag("-u", _LIBEV, means="tcp_and_udp"),
@@ -233,9 +240,9 @@ TIMEOUT: Option[float] = Option(
     HANDSHAKE_LIMIT,
     "seconds from accept in which a handshake must be complete; more than 60 counts as 60",
     _TOP | _SERVER,
-    rust=(flag("--timeout", _BOTH, "SECONDS"),),
+    rust=(flag("--timeout", _RUST, "SECONDS"),),
     libev=(flag("-t", _LIBEV, "SECONDS"),),
-    own=(flag("-t", _BOTH, "SECONDS"),),
+    own=(flag("-t", _RUST, "SECONDS"),),
 )
 UDP_TIMEOUT: Option[float] = Option(
     "udp_timeout",
@@ -243,14 +250,14 @@ UDP_TIMEOUT: Option[float] = Option(
     # [RFC4787 §4.3] REQ-5: five minutes or more is recommended for a UDP mapping
     300.0,
     "seconds of silence after which a UDP association ends",
-    rust=(flag("--udp-timeout", _BOTH, "SECONDS"),),
+    rust=(flag("--udp-timeout", _RUST, "SECONDS"),),
 )
 UDP_MAX_ASSOCIATIONS: Option[int | None] = Option(
     "udp_max_associations",
     kinds.integer(1, 1 << 24),
     None,
     "UDP associations at a time; by default as many as descriptors allow",
-    rust=(flag("--udp-max-associations", _BOTH, "N"),),
+    rust=(flag("--udp-max-associations", _RUST, "N"),),
 )
 # sing-box has the same key, with the same meanings of its values.
 UDP_OVER_TCP: Option[int] = Option(
@@ -267,7 +274,7 @@ NO_DELAY: Option[bool] = Option(
     kinds.boolean,
     True,
     "send small segments at once (TCP_NODELAY)",
-    rust=(flag("--tcp-no-delay --no-delay", _BOTH),),
+    rust=(flag("--tcp-no-delay --no-delay", _RUST),),
     libev=(flag("--no-delay", _LIBEV),),
 )
 KEEP_ALIVE: Option[int] = Option(
@@ -275,14 +282,14 @@ KEEP_ALIVE: Option[int] = Option(
     kinds.integer(0, 32767),
     60,
     "seconds between TCP keep-alive probes; 0 sends none",
-    rust=(flag("--tcp-keep-alive", _BOTH, "SECONDS"),),
+    rust=(flag("--tcp-keep-alive", _RUST, "SECONDS"),),
 )
 FAST_OPEN: Option[bool] = Option(
     "fast_open",
     kinds.boolean,
     False,
     "use TCP Fast Open where this side listens, and sslocal also towards its servers",
-    rust=(flag("--tcp-fast-open --fast-open", _BOTH),),
+    rust=(flag("--tcp-fast-open --fast-open", _RUST),),
     libev=(flag("--fast-open", _LIBEV),),
 )
 IPV6_FIRST: Option[bool] = Option(
@@ -291,7 +298,7 @@ IPV6_FIRST: Option[bool] = Option(
     False,
     "prefer IPv6 addresses of a name",
     aliases=("prefer_ipv6",),
-    rust=(flag("-6", _BOTH),),
+    rust=(flag("-6", _RUST),),
     libev=(flag("-6", _LIBEV),),
 )
 DNS: Option[tuple[Endpoint, ...] | None] = Option(
@@ -301,7 +308,7 @@ DNS: Option[tuple[Endpoint, ...] | None] = Option(
     "DNS servers, joined by commas or a list; by default those of /etc/resolv.conf, and system "
     "asks the C library instead",
     aliases=("nameserver", "dns_server"),
-    rust=(flag("--dns", _BOTH, "ADDRESSES"),),
+    rust=(flag("--dns", _RUST, "ADDRESSES"),),
     libev=(flag("-d", "ss-server ss-manager", "ADDRESSES"),),
 )
 ALLOW_PRIVATE_TARGETS: Option[bool] = Option(
@@ -309,7 +316,7 @@ ALLOW_PRIVATE_TARGETS: Option[bool] = Option(
     kinds.boolean,
     False,
     "let ssserver connect to loopback, private and other non-global addresses",
-    own=(flag("--allow-private-targets", "ssserver"),),
+    own=(flag("--allow-private-targets", "ssserver ssmanager ss-manager"),),
 )
 
 # --- the process ---
@@ -336,7 +343,7 @@ REUSE_PORT: Option[bool] = Option(
     "give each worker a listening socket, and so an accept queue, of its own (SO_REUSEPORT); "
     "by default they share one",
     libev=(flag("--reuse-port", _LIBEV),),
-    own=(flag("--reuse-port", _BOTH),),
+    own=(flag("--reuse-port", _RUST),),
 )
 DEFER_ACCEPT: Option[int] = Option(
     "defer_accept",
@@ -351,7 +358,7 @@ NOFILE: Option[int | None] = Option(
     kinds.integer(64, 1 << 30),
     None,
     "limit of open descriptors; by default raised as far as allowed",
-    rust=(flag("-n --nofile", _BOTH, "N"),),
+    rust=(flag("-n --nofile", _RUST, "N"),),
     libev=(flag("-n", _LIBEV, "N"),),
 )
 WORKERS: Option[int] = Option(
@@ -360,8 +367,8 @@ WORKERS: Option[int] = Option(
     1,
     "processes that share the listening sockets",
     rust=(
-        flag("--worker-threads", _BOTH, "N"),
-        flag("--single-threaded", _BOTH, means=1),
+        flag("--worker-threads", _RUST, "N"),
+        flag("--single-threaded", _RUST, means=1),
     ),
     own=(flag("--workers", takes="N"),),
 )
@@ -385,7 +392,7 @@ VERBOSE: Option[int] = Option(
     kinds.verbosity,
     0,
     "log more; twice adds tracebacks",
-    rust=(flag("-v", _BOTH),),
+    rust=(flag("-v", _RUST),),
     libev=(flag("-v", _LIBEV),),
 )
 METRICS: Option[dict[str, object]] = Option(
@@ -422,7 +429,7 @@ LOG_WITHOUT_TIME: Option[bool] = Option(
     False,
     "leave the time out of log lines, where the journal adds its own",
     Scope.LOG_FORMAT,
-    rust=(flag("--log-without-time", _BOTH),),
+    rust=(flag("--log-without-time", _RUST),),
 )
 
 _SUPPORTED: tuple[Option[Any], ...] = (
@@ -469,6 +476,8 @@ _SUPPORTED: tuple[Option[Any], ...] = (
     METRICS,
     METRICS_LISTEN,
     METRICS_TOKEN,
+    MANAGER_ADDRESS,
+    MANAGER_PORT,
     VERBOSE,
     LOG,
     LOG_LEVEL,

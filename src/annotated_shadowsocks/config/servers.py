@@ -14,19 +14,19 @@ from .secret import Secret
 from .sections import Section, Setting
 from .sources import Sources
 
-__all__ = ["ENVIRONMENT_PASSWORD", "logins", "server_configs", "server_sections"]
+__all__ = ["ENVIRONMENT_PASSWORD", "IDENTITY", "logins", "server_configs", "server_sections"]
 
 #: The variable that holds the password where neither flags nor document do.
 ENVIRONMENT_PASSWORD = "SS_SERVER_PASSWORD"
 
 #: What an entry of ``servers`` does not take from the top level: it says which server is meant.
-_IDENTITY = (o.SERVER, o.PORT_PASSWORD, o.REMARKS)
+IDENTITY = (o.SERVER, o.PORT_PASSWORD, o.REMARKS)
 
 
 def server_sections(sources: Sources, top: Section) -> list[Section]:
     """One section for each server that is wanted: the command line's, or all of the document's."""
     flags = sources.flags
-    shared = top.without(*_IDENTITY)
+    shared = top.without(*IDENTITY)
     if o.SERVER in flags or o.SERVER_URL in flags:
         named = [flags.over(shared)] if o.SERVER in flags else []
         return named + ([_linked(sources, shared)] if o.SERVER_URL in flags else [])

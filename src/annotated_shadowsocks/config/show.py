@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from .model import Config, LocalConfig, ServerConfig
+from .model import Config, LocalConfig, ManagerConfig, ServerConfig
 from .secret import MASK
 
 __all__ = ["shown"]
@@ -26,6 +26,7 @@ def shown(config: Config) -> dict[str, Any]:
         "reuse_port": config.reuse_port,
         "defer_accept": config.defer_accept,
         **_metrics(config),
+        **_manager(config),
         "workers": config.workers,
         "allow_private_targets": config.allow_private_targets,
         "allow_weak_passwords": config.allow_weak_passwords,
@@ -51,6 +52,19 @@ def _metrics(config: Config) -> dict[str, Any]:
         return {}
     token = {"token": MASK} if metrics.token else {}
     return {"metrics": {"listen": str(metrics.listen), **token}}
+
+
+def _manager(config: Config) -> dict[str, Any]:
+    manager = config.manager
+    if manager is None:
+        return {}
+    # What is said of one server at the top level holds for every port that is added.
+    return {
+        "manager_address": str(manager.listen),
+        "server": list(manager.hosts),
+        "method": manager.method.name,
+        "mode": _mode(manager),
+    }
 
 
 def _server(server: ServerConfig) -> dict[str, Any]:
@@ -84,7 +98,7 @@ def _local(local: LocalConfig) -> dict[str, Any]:
     }
 
 
-def _mode(party: ServerConfig | LocalConfig) -> str:
+def _mode(party: ServerConfig | LocalConfig | ManagerConfig) -> str:
     if party.tcp and party.udp:
         return "tcp_and_udp"
     return "udp_only" if party.udp else "tcp_only"
