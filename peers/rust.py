@@ -5,7 +5,7 @@ from pathlib import Path
 
 from annotated_shadowsocks.endpoint import Endpoint
 
-from .methods import AEAD, ALL_2022, sized
+from .methods import AEAD, AEAD_EXTRA, ALL_2022, sized
 from .model import Launch, Link, Peer, Side
 from .recipes import CargoCrate
 
@@ -33,6 +33,7 @@ _STREAM = {"table", "rc4", "rc4-md5", "chacha20-ietf", "none", "plain"}
 # It has no aes-192-gcm; its modes of one bit are the only ones of any peer.
 _METHODS = (
     (AEAD - {"aes-192-gcm"})
+    | AEAD_EXTRA
     | ALL_2022
     | {"2022-blake3-chacha8-poly1305"}
     | sized("aes", "cfb", "cfb1", "cfb8", "ctr", "ofb")

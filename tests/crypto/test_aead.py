@@ -7,8 +7,11 @@ import pytest
 from annotated_shadowsocks.crypto.aead import (
     AeadFactory,
     InvalidTag,
+    Sm4Gcm,
     XChaCha20Poly1305,
+    aes_ccm,
     aes_gcm,
+    aes_gcm_siv,
     chacha20_poly1305,
 )
 
@@ -52,6 +55,53 @@ VECTORS = {
         None,
         bytes(16),
         bytes.fromhex("cea7403d4d606b6e074ec5d3baf39d18 d0d1c8a799996bf0265b98b5d48ab919"),
+    ),
+    # Wycheproof testvectors_v1/aes_ccm_test.json, tcId 4 and 158
+    "aes-128-ccm": Vector(
+        aes_ccm,
+        bytes.fromhex("ffdf4228361ea1f8165852136b3480f7"),
+        bytes.fromhex("0e1666f2dc652f7708fb8f0d"),
+        None,
+        bytes.fromhex("25b12e28ac0ef6ead0226a3b2288c800"),
+        bytes.fromhex("aaf596fa5b00aaac27700146aec932a9 848b6735d32c96e4a0532bcdfaf33582"),
+    ),
+    "aes-256-ccm": Vector(
+        aes_ccm,
+        bytes.fromhex("cc56b680552eb75008f5484b4cb803fa5063ebd6eab91f6ab6aef4916a766273"),
+        bytes.fromhex("99e23ec48985bccdeeab60f1"),
+        None,
+        bytes.fromhex("2a"),
+        bytes.fromhex("06 85ca1f6c46283cb5dd5960bd34a8dc36"),
+    ),
+    # RFC 8452 appendices C.1 and C.2
+    "aes-128-gcm-siv": Vector(
+        aes_gcm_siv,
+        b"\x01" + bytes(15),
+        b"\x03" + bytes(11),
+        None,
+        b"\x01" + bytes(7),
+        bytes.fromhex("b5d839330ac7b786 578782fff6013b815b287c22493a364c"),
+    ),
+    "aes-256-gcm-siv": Vector(
+        aes_gcm_siv,
+        b"\x01" + bytes(31),
+        b"\x03" + bytes(11),
+        None,
+        b"\x01" + bytes(7),
+        bytes.fromhex("c2ef328e5c71c83b 843122130f7364b761e0b97427e3df28"),
+    ),
+    # RFC 8998 appendix A.1
+    "sm4-gcm": Vector(
+        Sm4Gcm,
+        bytes.fromhex("0123456789abcdeffedcba9876543210"),
+        bytes.fromhex("00001234567800000000abcd"),
+        bytes.fromhex("feedfacedeadbeeffeedfacedeadbeefabaddad2"),
+        bytes.fromhex("".join(digit * 16 for digit in "abcdefea")),
+        bytes.fromhex(
+            "17f399f08c67d5ee19d0dc9969c4bb7d 5fd46fd3756489069157b282bb200735"
+            "d82710ca5c22f0ccfa7cbf93d496ac15 a56834cbcf98c397b4024a2691233b8d"
+            "83de3541e4c2b58177e065a9bf7b62ec"
+        ),
     ),
     # RFC 8439 section 2.8.2
     "chacha20-poly1305": Vector(

@@ -60,9 +60,9 @@ def boxes_of(method: CipherMethod, password: str, stream: bytes) -> list[bytes]:
     return plain
 
 
-@every_aead
-def test_the_row_fits_a_published_stream(method: CipherMethod) -> None:
-    lengths_and_payloads = boxes_of(method, "密码", bytes.fromhex(STREAMS[method.name]))
+@pytest.mark.parametrize("name", STREAMS)
+def test_the_row_fits_a_published_stream(name: str) -> None:
+    lengths_and_payloads = boxes_of(AEAD[name], "密码", bytes.fromhex(STREAMS[name]))
     assert b"".join(lengths_and_payloads[1::2]).decode() == "这是原文"
 
 

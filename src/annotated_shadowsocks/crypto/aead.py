@@ -16,10 +16,26 @@ from typing import Protocol
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers import Cipher
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM, ChaCha20Poly1305
-from cryptography.hazmat.primitives.ciphers.algorithms import ChaCha20
+from cryptography.hazmat.primitives.ciphers.aead import (
+    AESCCM,
+    AESGCM,
+    AESGCMSIV,
+    ChaCha20Poly1305,
+)
+from cryptography.hazmat.primitives.ciphers.algorithms import SM4, ChaCha20
+from cryptography.hazmat.primitives.ciphers.modes import GCM
 
-__all__ = ["Aead", "AeadFactory", "InvalidTag", "XChaCha20Poly1305", "aes_gcm", "chacha20_poly1305"]
+__all__ = [
+    "Aead",
+    "AeadFactory",
+    "InvalidTag",
+    "Sm4Gcm",
+    "XChaCha20Poly1305",
+    "aes_ccm",
+    "aes_gcm",
+    "aes_gcm_siv",
+    "chacha20_poly1305",
+]
 
 Buffer = bytes | bytearray | memoryview
 
@@ -40,6 +56,8 @@ class Aead(Protocol):
 AeadFactory = Callable[[bytes], Aead]
 
 aes_gcm: AeadFactory = AESGCM
+aes_ccm: AeadFactory = AESCCM
+aes_gcm_siv: AeadFactory = AESGCMSIV
 chacha20_poly1305: AeadFactory = ChaCha20Poly1305
 
 # "expand 32-byte k", the four constant words of the ChaCha20 state [RFC8439 §2.3]
@@ -76,6 +94,37 @@ class XChaCha20Poly1305:
         words = _OUTER_ROWS.unpack(self._block.update(bytes(64)))
         added = _CONSTANTS + _NONCE.unpack(nonce16)
         return _SUBKEY.pack(*[(w - a) & 0xFFFFFFFF for w, a in zip(words, added, strict=True)])
+
+
+class Sm4Gcm:
+    """SM4 in Galois/Counter Mode, with nonces of 12 octets [RFC8998 §3.1]."""
+
+    __slots__ = ("_key",)
+
+    def __init__(self, key: bytes) -> None:
+        self._key = SM4(key)
+        # An OpenSSL without SM4 says so here, and not when the first stream comes.
+        Cipher(self._key, GCM(bytes(12))).encryptor()
+
+    def encrypt_into(self, nonce: Buffer, data: Buffer, aad: Buffer | None, buf: Buffer) -> int:
+        """Seal ``data``."""
+        sealing = Cipher(self._key, GCM(bytes(nonce))).encryptor()
+        sealing.authenticate_additional_data(aad or b"")
+        size = len(data)
+        with memoryview(buf) as out:
+            sealing.update_into(data, out[:size])
+            sealing.finalize()
+            out[size:] = sealing.tag
+        return size + 16
+
+    def decrypt_into(self, nonce: Buffer, data: Buffer, aad: Buffer | None, buf: Buffer) -> int:
+        """Open ``data``. Where it is not authentic, ``buf`` has been overwritten all the same."""
+        opening = Cipher(self._key, GCM(bytes(nonce))).decryptor()
+        opening.authenticate_additional_data(aad or b"")
+        with memoryview(data) as sealed:
+            opening.update_into(sealed[:-16], buf)
+            opening.finalize_with_tag(bytes(sealed[-16:]))
+        return len(data) - 16
 
 
 def _short_nonce(nonce: Buffer) -> bytes:

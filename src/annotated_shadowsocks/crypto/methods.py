@@ -8,7 +8,16 @@ from functools import cache, partial
 from cryptography.exceptions import UnsupportedAlgorithm
 
 from ..errors import ConfigError, LocalProtocolError
-from .aead import Aead, AeadFactory, XChaCha20Poly1305, aes_gcm, chacha20_poly1305
+from .aead import (
+    Aead,
+    AeadFactory,
+    Sm4Gcm,
+    XChaCha20Poly1305,
+    aes_ccm,
+    aes_gcm,
+    aes_gcm_siv,
+    chacha20_poly1305,
+)
 from .stream_cipher import CIPHERS, StreamCipherFactory
 
 __all__ = [
@@ -122,6 +131,12 @@ TABLE: dict[str, CipherMethod] = {
         _aead("aes-256-gcm", 32, 12, aes_gcm),
         _aead("chacha20-ietf-poly1305", 32, 12, chacha20_poly1305),
         _aead("xchacha20-ietf-poly1305", 32, 24, XChaCha20Poly1305),
+        # These are in no specification. shadowsocks-rust has them as aead-cipher-extra.
+        _aead("aes-128-ccm", 16, 12, aes_ccm),
+        _aead("aes-256-ccm", 32, 12, aes_ccm),
+        _aead("aes-128-gcm-siv", 16, 12, aes_gcm_siv),
+        _aead("aes-256-gcm-siv", 32, 12, aes_gcm_siv),
+        _aead("sm4-gcm", 16, 12, Sm4Gcm),
         _aead_2022("aes-128-gcm", 16, aes_gcm),
         _aead_2022("aes-256-gcm", 32, aes_gcm),
         _aead_2022("chacha20-poly1305", 32, chacha20_poly1305, XChaCha20Poly1305),
