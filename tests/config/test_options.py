@@ -218,3 +218,14 @@ def test_aliases_of_entries(alias: str, key: str) -> None:
 )
 def test_defaults(row: Option[Any], default: object) -> None:
     assert row.default == default
+
+
+def test_a_flag_means_what_its_kind_reads() -> None:
+    # A version is a number, and a flag that means True would be its version 1. Of -v it is the
+    # count that matters.
+    supported = [row for row in o.OPTIONS if row.standing is Standing.SUPPORTED]
+    for row in (row for row in supported if row is not o.VERBOSE):
+        for one in (*row.rust, *row.libev, *row.own):
+            if not one.takes:
+                read = row.kind(one.means)
+                assert (type(read), read) == (type(one.means), one.means), row.key

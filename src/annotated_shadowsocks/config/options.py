@@ -267,7 +267,7 @@ UDP_OVER_TCP: Option[int] = Option(
     "sslocal: send datagrams to this server in a tunnelled stream, for networks that let no UDP "
     "pass; true, or the version of that protocol, 1 or 2",
     Scope.TOP | Scope.SERVER,
-    own=(flag("--udp-over-tcp", "sslocal ss-local", means=True),),
+    own=(flag("--udp-over-tcp", "sslocal ss-local", means=2),),
 )
 NO_DELAY: Option[bool] = Option(
     "no_delay",
