@@ -11,8 +11,8 @@ from .recipes import DebianPackage
 
 __all__ = ["LIBEV"]
 
-# Not salsa20, which ours has not; not rc4 and table, which its build for Debian is without.
-_STREAM = {"rc4-md5", "bf-cfb", "chacha20", "chacha20-ietf"}
+# Not rc4 and table, which its build for Debian is without.
+_STREAM = {"rc4-md5", "bf-cfb", "salsa20", "chacha20", "chacha20-ietf"}
 _METHODS = AEAD | sized("aes", "cfb", "ctr") | sized("camellia", "cfb") | _STREAM
 
 #: It reads datagrams into a buffer of twice what it thinks fits, and cuts off the rest. With this

@@ -34,7 +34,7 @@ def test_the_table_as_objects(program: str, capsys: pytest.CaptureFixture[str]) 
         "why_not": None,
         "insecure": None,
     }
-    assert rows["salsa20"]["available"] is False
+    assert rows["aes-256-cfb1"]["available"] is False
     assert rows["none"]["insecure"] == "whoever is on the path can read what it carries"
 
 

@@ -124,7 +124,7 @@ def test_what_a_peer_can_and_no_library_of_ours() -> None:
     missing = {name for name, row in TABLE.items() if row.missing}
     camellia = {f"camellia-{bits}-cfb1" for bits in (128, 192, 256)}
     aes = {f"aes-{bits}-cfb1" for bits in (128, 192, 256)}
-    assert missing == {"2022-blake3-chacha8-poly1305", "salsa20", *camellia, *aes}
+    assert missing == {"2022-blake3-chacha8-poly1305", *camellia, *aes}
 
 
 def test_what_openssl_lacks_is_found_out() -> None:

@@ -120,6 +120,20 @@ VECTORS = {
         "00" * 8,
         "11fbed2b01986de5",
     ),
+    "rc2-cfb": Vector(
+        "RFC 2268 section 5, 128 bits, block",
+        "88bca90e90875a7f0f79c384627bafb2",
+        "0000000000000000",
+        "00" * 8,
+        "2269552ab0f85ca6",
+    ),
+    "salsa20": Vector(
+        "eSTREAM, Salsa20 with 256 bits, set 1, vector 0",
+        "80" + "00" * 31,
+        "00" * 8,
+        "00" * 32,
+        "e3be8fdd8beca2e3ea8ef9475b29a6e7003951e1097a5c38d23b7a5fad9f6844",
+    ),
     "seed-cfb": Vector(
         "RFC 4269 B.1, block",
         "00" * 16,

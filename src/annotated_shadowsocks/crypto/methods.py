@@ -18,6 +18,7 @@ from .aead import (
     aes_gcm_siv,
     chacha20_poly1305,
 )
+from .pycryptodome import MissingPackage
 from .stream_cipher import CIPHERS, StreamCipherFactory
 
 __all__ = [
@@ -75,11 +76,11 @@ class CipherMethod:
     @property
     def unavailable(self) -> str:
         """Why the method cannot be used here, empty where it can; found out at the first call."""
-        return self.missing or _missing_in_openssl(self)
+        return self.missing or _missing_here(self)
 
 
 @cache
-def _missing_in_openssl(method: CipherMethod) -> str:
+def _missing_here(method: CipherMethod) -> str:
     """Build the cipher once and see. What OpenSSL lacks depends on who built it."""
     try:
         if method.stream is None:
@@ -90,6 +91,8 @@ def _missing_in_openssl(method: CipherMethod) -> str:
             method.stream(key, bytes(method.salt_size)).encryptor()
     except UnsupportedAlgorithm:
         return "this build of OpenSSL does not have it"
+    except MissingPackage as error:
+        return str(error)
     return ""
 
 

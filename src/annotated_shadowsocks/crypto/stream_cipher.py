@@ -8,7 +8,8 @@ configuration has to say that it means it.
 
 A factory takes key and IV, and gives a cipher for one stream or one packet. What OpenSSL has is
 taken from there, old algorithms included; which ones those are depends on how it was built. Two
-are ours: a permutation of octets, which is ``table``, and none at all.
+are PyCryptodome's, where it is installed. Two are ours: a permutation of octets, which is
+``table``, and none at all.
 """
 
 import hashlib
@@ -23,6 +24,7 @@ from cryptography.hazmat.primitives.ciphers.algorithms import AES, ChaCha20
 from cryptography.hazmat.primitives.ciphers.modes import CTR, Mode
 
 from .aead import XChaCha20Poly1305
+from .pycryptodome import rc2_cfb, salsa20
 
 __all__ = [
     "CIPHERS",
@@ -176,12 +178,12 @@ CIPHERS: list[Row] = [
     ("cast5-cfb", 16, 8, _block(old.CAST5, CFB)),
     ("des-cfb", 8, 8, _block(_des, CFB)),
     ("idea-cfb", 16, 8, _block(old.IDEA, CFB)),
-    ("rc2-cfb", 16, 8, _block(old.RC2, CFB)),
+    ("rc2-cfb", 16, 8, rc2_cfb),
     ("seed-cfb", 16, 16, _block(old.SEED, CFB)),
     ("chacha20", 32, 8, _chacha20),
     ("chacha20-ietf", 32, 12, _chacha20),
     ("xchacha20", 32, 24, _xchacha20),
-    ("salsa20", 32, 8, "no library at hand has Salsa20"),
+    ("salsa20", 32, 8, salsa20),
     ("rc4-md5", 16, 16, _rc4_md5),
     ("rc4", 16, 0, _rc4),
     # Whatever the password, its MD5 is the key.
