@@ -1,6 +1,7 @@
 """What every test run has in common: the tree on the path, hypothesis profiles, strict skips."""
 
 import os
+import signal
 import tempfile
 from collections.abc import Generator, Iterator
 from pathlib import Path
@@ -11,6 +12,15 @@ import pytest
 # Tests start the commands as their users do, in another interpreter: that one must find this
 # tree too, and not a version that happens to be installed.
 os.environ["PYTHONPATH"] = str(Path(__file__).parents[1] / "src")
+
+# A shell starts what it puts into the background with these two ignored, and what is ignored is
+# inherited by every program that a test starts and wants to interrupt.
+for _number, _handler in (
+    (signal.SIGINT, signal.default_int_handler),
+    (signal.SIGQUIT, signal.SIG_DFL),
+):
+    if signal.getsignal(_number) is signal.SIG_IGN:
+        signal.signal(_number, _handler)
 
 
 @pytest.fixture(scope="session", autouse=True)
