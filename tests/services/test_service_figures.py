@@ -6,9 +6,12 @@ from annotated_shadowsocks.endpoint import Endpoint
 from annotated_shadowsocks.services.service_figures import service_figures
 from annotated_shadowsocks.telemetry.figures import Figures
 from annotated_shadowsocks.testing.loops import run_on
+from annotated_shadowsocks.testing.packet_client import PacketClient
 from annotated_shadowsocks.testing.server_harness import (
     Service,
     TunnelClient,
+    exchange,
+    local_config,
     master_key,
     serve,
     server_config,
@@ -52,6 +55,51 @@ def test_connections_by_what_they_are_at_and_how_they_ended() -> None:
                     await until(lambda: counted("handshakes_total", "authentication") == 1)
                 assert figures(service).get("connections_accepted_total") == 2
                 assert figures(service).get("connections_relayed_total") == 1
+
+    run_on("asyncio", main)
+
+
+def test_what_came_with_the_request_is_counted_too() -> None:
+    async def main() -> None:
+        key = master_key()
+        with serve(server_config()) as server, serve(local_config(server.endpoint)) as local:
+            async with Target() as target:
+                async with TunnelClient(server.endpoint, key, target.endpoint) as client:
+                    sealed = client.seal(b"ping") + client.seal(b"pong")
+                    # All of it and the first octets of a chunk are there before the target is.
+                    sealed, rest = sealed[:-3], sealed[-3:]
+                    loop = asyncio.get_running_loop()
+                    await loop.sock_sendall(client.sock, sealed)
+                    assert await client.receive() == b"ping"
+                    await loop.sock_sendall(client.sock, rest)
+                    assert await client.receive() == b"pong"
+                await until(lambda: not server.port.relays)
+                octets = len(sealed + rest)
+                assert figures(server).get("data_bytes_total", "client", "tcp") == octets
+                # A client of ours that does not wait for the answer to its request.
+                await exchange(local.endpoint, target.endpoint, b"pingpong")
+                await until(lambda: not (local.port.relays or server.port.relays))
+                told = figures(local)
+                assert told.get("data_bytes_total", "client", "tcp") == len(b"pingpong")
+                # [SIP004] what comes back is a salt, a sealed length and a sealed payload.
+                answer = 32 + (2 + 16) + (len(b"pingpong") + 16)
+                assert told.get("data_bytes_total", "target", "tcp") == answer
+
+    run_on("asyncio", main)
+
+
+def test_datagrams_that_were_relayed() -> None:
+    async def main() -> None:
+        with serve(server_config(udp=True)) as service:
+            async with Datagrams(answer=True) as target, Datagrams() as client:
+                packet = PacketClient(master_key()).seal(target.endpoint, b"question")
+                client.send(packet, service.udp_endpoint)
+                [(answer, _)] = await client.receive()
+            now = figures(service)
+            assert now.get("udp_packets_total", "client") == 1
+            assert now.get("udp_packets_total", "target") == 1
+            assert now.get("data_bytes_total", "client", "udp") == len(packet)
+            assert now.get("data_bytes_total", "target", "udp") == len(answer)
 
     run_on("asyncio", main)
 

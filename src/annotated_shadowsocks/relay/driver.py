@@ -38,7 +38,7 @@ class HandshakeOwner(Protocol[EventT_contra]):
 class Driver(Generic[EventT]):
     """Pumps ``core`` over ``sock`` and tells ``owner``."""
 
-    __slots__ = ("_ended", "_owner", "_paused", "_poller", "_sock", "core")
+    __slots__ = ("_ended", "_owner", "_paused", "_poller", "_sock", "core", "received")
 
     def __init__(
         self,
@@ -48,6 +48,8 @@ class Driver(Generic[EventT]):
         owner: HandshakeOwner[EventT],
     ) -> None:
         self.core = core
+        #: Octets that were read.
+        self.received = 0
         self._poller = poller
         self._sock = sock
         self._owner = owner
@@ -71,6 +73,7 @@ class Driver(Generic[EventT]):
             self._owner.handshake_failed(error, True)
             return
         if count:
+            self.received += count
             self.core.receive_data(inbound[:count])
         else:
             self._ended = True

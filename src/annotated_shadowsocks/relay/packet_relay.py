@@ -147,6 +147,8 @@ class PacketRelay(Generic[FlowT]):
         self.limits = limits or PacketLimits()
         #: Datagrams that went through to clients.
         self.to_clients = 0
+        #: Octets of datagrams that went through, as they were at the clients' side.
+        self.octets_from_clients = self.octets_to_clients = 0
         self.closed = False
         self.places: Places[Association[FlowT]] = Places(
             loop,
@@ -219,6 +221,7 @@ class PacketRelay(Generic[FlowT]):
         association.sock = sock
         association.client = client
         self.places.touch(association)
+        self.octets_from_clients += len(datagram)
         account = association.account
         if account is not None:
             account.packets_from_client += 1
@@ -318,6 +321,7 @@ class Association(Generic[FlowT]):
             relay.places.touch(self)
             self.sock.sendto(sealed, self.client)
             relay.to_clients += 1
+            relay.octets_to_clients += len(sealed)
             account = self.account
             if account is not None:
                 account.packets_from_targets += 1

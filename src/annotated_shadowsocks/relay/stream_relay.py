@@ -255,6 +255,7 @@ class Leg:
         For octets that arrived before the relay, and for an encoder whose head must not wait any
         longer (``b""``).
         """
+        self.received += len(data)
         outbound = self.relay.poller.scratch.outbound
         _, made = self.codec.convert(memoryview(data), outbound)
         if made:
@@ -264,7 +265,8 @@ class Leg:
         """Everything for this socket was sent: say so with a FIN, or close when all is said."""
         if self.shut:
             return
-        if connecting(self.sock):
+        # Who has been heard is connected, and need not be asked.
+        if not self.received and connecting(self.sock):
             # A fast open returns before there is a connection, and Linux gives up one that is shut
             # down before it is there, with the octets that wait for it. So the FIN waits too.
             self.want(self._events | WRITE)
@@ -317,14 +319,17 @@ class StreamRelay:
         self.near.peer = self.far
         self.far.peer = self.near
 
-    def start(self, to_far: bytes | memoryview = b"", residue: bytes = b"") -> None:
+    def start(
+        self, to_far: bytes | memoryview = b"", residue: bytes = b"", received: int = 0
+    ) -> None:
         """Begin, with what the handshake left over.
 
         ``to_far`` are converted octets for the far socket; ``residue`` are octets that came from
-        the near socket and do not make a whole chunk, unless the near codec has failed.
+        the near socket and do not make a whole chunk, unless the near codec has failed. ``received``
+        says how many octets came from the near socket before.
         """
         near, far = self.near, self.far
-        near.residue = residue
+        near.residue, near.received = residue, received
         near.want(READ)
         far.want(READ)
         if to_far:

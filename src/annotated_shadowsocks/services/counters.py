@@ -31,7 +31,8 @@ class Counters:
         #: Connections accepted, and those of them that reached their target.
         self.accepted = 0
         self.relayed = 0
-        #: Octets that ended relays have received from either side, as they were on the wire.
+        #: Octets that ended relays have received from either side, as they were on the wire,
+        #: those that came with the request too.
         self.from_clients = 0
         self.from_targets = 0
         #: How connections failed, by the words of ``errors.label``.

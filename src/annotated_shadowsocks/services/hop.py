@@ -77,4 +77,5 @@ class _Passage(Inbound[HopChosen]):
         if self._chosen is not None:
             name, octets = self._chosen.hop.name, self._chosen.octets
             # In one write, as it came in one read: that server wants its fixed header in one.
-            self._hop.new_relay((self.sock, Plain()), (far, Plain()), name).start(octets)
+            relay = self._hop.new_relay((self.sock, Plain()), (far, Plain()), name)
+            relay.start(octets, received=self.received)

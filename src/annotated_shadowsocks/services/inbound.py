@@ -25,7 +25,7 @@ EventT = TypeVar("EventT")
 class Inbound(Generic[EventT]):
     """One connection. A subclass knows what an event of ``core`` means, and how to ``relay``."""
 
-    __slots__ = ("_accepted_at", "_dial", "_port", "address", "driver", "sock")
+    __slots__ = ("_accepted_at", "_dial", "_port", "address", "driver", "received", "sock")
 
     def __init__(
         self,
@@ -40,6 +40,8 @@ class Inbound(Generic[EventT]):
         self.address = address
         self._accepted_at = runtime.loop.time()
         self._dial: Dial | None = None
+        #: Octets that came before there was a relay.
+        self.received = 0
         #: Until there is a request; the two refer to each other.
         self.driver: Driver[EventT] | None = Driver(runtime.poller, sock, core, self)
 
@@ -53,6 +55,8 @@ class Inbound(Generic[EventT]):
 
     def requested(self) -> None:
         """There is a request: the handshake is over."""
+        if self.driver is not None:
+            self.received = self.driver.received
         self.driver = None
         self._port.handshakes.discard(self)
 

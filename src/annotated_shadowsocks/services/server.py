@@ -123,7 +123,7 @@ class _Session(Inbound[TunnelRequested | KeySought]):
         unread = core.unread()
         plain = runtime.poller.scratch.outbound
         taken, made = core.decoder.convert(memoryview(unread), plain)
-        relay.start(self._payload + plain[:made], unread[taken:])
+        relay.start(self._payload + plain[:made], unread[taken:], self.received)
 
     def _seek(self, event: KeySought) -> None:
         searches = self._server.searches

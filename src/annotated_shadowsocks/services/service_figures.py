@@ -59,6 +59,8 @@ def _packets(assembly: Assembly, figures: Figures) -> None:
         dropped.update(packets.dropped)
     figures.set("udp_packets_total", sum(one.from_clients for one in relays), "client")
     figures.set("udp_packets_total", sum(one.to_clients for one in relays), "target")
+    figures.set("data_bytes_total", sum(one.octets_from_clients for one in relays), "client", "udp")
+    figures.set("data_bytes_total", sum(one.octets_to_clients for one in relays), "target", "udp")
     figures.set("udp_associations", sum(map(len, relays)))
     for reason, count in dropped.items():
         figures.set("udp_dropped_total", count, reason)

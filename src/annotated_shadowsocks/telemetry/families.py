@@ -56,7 +56,13 @@ FAMILIES: dict[str, Family] = {
             "TCP handshakes by how they ended: ok, or the word that the log uses.",
             "outcome",
         ),
-        _counter("data_bytes_total", "Octets relayed, as on the wire.", "from", "proto"),
+        _counter(
+            "data_bytes_total",
+            "Octets received from either side of what was relayed, as on the wire; of datagrams "
+            "both as at the client's side.",
+            "from",
+            "proto",
+        ),
         _counter("accept_pauses_total", "Times that no descriptor or memory was left to accept."),
         # --- datagrams ---
         _counter("udp_packets_total", "Datagrams relayed.", "from"),
