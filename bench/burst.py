@@ -39,7 +39,7 @@ from peers.catalogue import PEERS
 from peers.model import Link
 from peers.stage import Stage, free_endpoint, new_key
 
-from .hops import _OURS, KINDS, can
+from .hops import FLOOR, KINDS, OURS, can
 
 METHOD = "aes-256-gcm"
 _GREETING = b"hello"
@@ -144,7 +144,7 @@ async def measured(kind: str, options: argparse.Namespace, folder: Path) -> Outc
     echo = await asyncio.start_server(_echo, "127.0.0.1", 0, backlog=somaxconn())
     link = Link(METHOD, new_key(METHOD), free_endpoint(), verbosity=0)
     key = MasterKey.from_password(methods.find(METHOD), link.password)
-    with Stage(folder, _OURS.get(kind, "asyncio")) as stage:
+    with Stage(folder, OURS.get(kind, "asyncio")) as stage:
         server = stage.server(PEERS.get(kind), link)
         at = server.endpoint
         before = netstat.counters()
@@ -177,7 +177,7 @@ def _limit(at: Endpoint) -> int:
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m bench.burst", description=_about())
-    there = [kind for kind in KINDS if can(kind, METHOD)]
+    there = [kind for kind in KINDS if kind != FLOOR and can(kind, METHOD)]
     parser.add_argument("--count", type=int, default=4000, help="clients (default 4000)")
     parser.add_argument("--seconds", type=float, default=1.0, help="in which they come (default 1)")
     parser.add_argument("--patience", type=float, default=30.0, help="seconds for each client")

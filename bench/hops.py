@@ -1,4 +1,4 @@
-"""Who is measured, as both hops of a tunnel: ours on each loop, and every peer installed."""
+"""Who is measured, as both hops of a tunnel: ours on each loop, every peer installed, the floor."""
 
 import importlib.util
 import os
@@ -16,15 +16,19 @@ from peers.catalogue import PEERS
 from peers.model import Link
 from peers.stage import Stage, free_endpoint, new_key
 
-__all__ = ["KINDS", "Hops", "Pair", "can", "version_of"]
+__all__ = ["FLOOR", "KINDS", "OURS", "Hops", "Pair", "can", "version_of"]
 
 _ROOT = Path(__file__).resolve().parent.parent
 
 #: Ours by the loop that it runs on.
-_OURS = {"ours": "asyncio", "ours+uvloop": "uvloop"}
+OURS = {"ours": "asyncio", "ours+uvloop": "uvloop", "ours, 2 workers": "asyncio"}
+_WORKERS = {"ours, 2 workers": 2}
+
+#: Hops that only pass octets on, see ``null_relay``.
+FLOOR = "null relay"
 
 #: Who can be measured: whoever has both hops.
-KINDS = [*_OURS, *(name for name, peer in PEERS.items() if peer.client and peer.server)]
+KINDS = [*OURS, *(name for name, peer in PEERS.items() if peer.client and peer.server), FLOOR]
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,25 +62,38 @@ class Hops:
 
     def start(self, kind: str) -> Pair:
         """Start both hops of ``kind`` and wait until they listen."""
-        stage = self._stack.enter_context(Stage(self._folder, _OURS.get(kind, "asyncio")))
-        link = Link(self._method, new_key(self._method), free_endpoint(), verbosity=0)
+        if kind == FLOOR:
+            return self._floor()
+        stage = self._stack.enter_context(Stage(self._folder, OURS.get(kind, "asyncio")))
+        workers, key = _WORKERS.get(kind, 1), new_key(self._method)
+        link = Link(self._method, key, free_endpoint(), workers=workers, verbosity=0)
         peer = PEERS.get(kind)
         tunnel = stage.tunnel(peer, peer, link)
         return Pair(kind, tunnel.client.program, tunnel.server.program, tunnel.client.endpoint.port)
 
-    def origin(self) -> int:
-        """Start the origin; returns its port."""
+    def origin(self) -> tuple[Program, int]:
+        """Start the origin; the second is its port."""
         port = free_port()
-        command = [sys.executable, "-m", "bench.origin", str(port)]
+        return self._module("bench.origin", port), port
+
+    def _floor(self) -> Pair:
+        near, far = free_port(), free_port()
+        server = self._module("bench.null_relay", far, "server", str(far))
+        local = self._module("bench.null_relay", near, "local", str(near), str(far))
+        return Pair(FLOOR, local, server, near)
+
+    def _module(self, name: str, port: int, *arguments: str) -> Program:
+        command = [sys.executable, "-m", name, *(arguments or [str(port)])]
         environment = os.environ | {"PYTHONPATH": f"{_ROOT / 'src'}{os.pathsep}{_ROOT}"}
-        self._stack.enter_context(Program(command, [("tcp", port)], environment))
-        return port
+        return self._stack.enter_context(Program(command, [("tcp", port)], environment))
 
 
 def can(kind: str, method: str) -> bool:
     """Whether ``kind`` is installed, and both of its hops have ``method``."""
-    if kind in _OURS:
-        there = importlib.util.find_spec("uvloop") is not None or kind == "ours"
+    if kind == FLOOR:
+        return True
+    if kind in OURS:
+        there = importlib.util.find_spec("uvloop") is not None or OURS[kind] != "uvloop"
         return there and method in ours.CLIENT.methods & ours.SERVER.methods
     peer = PEERS[kind]
     sides = [side.methods for side in (peer.client, peer.server) if side]
@@ -85,6 +102,9 @@ def can(kind: str, method: str) -> bool:
 
 def version_of(kind: str) -> str:
     """What is measured, and of which version."""
-    if kind in _OURS:
-        return f"Annotated Shadowsocks {__version__} on {_OURS[kind]}"
+    if kind == FLOOR:
+        return "no proxy at all: octets are passed on"
+    if kind in OURS:
+        workers = _WORKERS.get(kind, 1)
+        return f"Annotated Shadowsocks {__version__} on {OURS[kind]}, workers: {workers}"
     return f"{kind} {PEERS[kind].version}"

@@ -21,10 +21,10 @@ from annotated_shadowsocks.socks5 import udp
 from annotated_shadowsocks.socks5.client import ClientHandshake, Established
 from annotated_shadowsocks.socks5.messages import UNSPECIFIED, Command
 
-from .hops import KINDS, Hops, Pair, can, version_of
-from .load import cpu_seconds
+from .accounting import usage
+from .hops import FLOOR, KINDS, Hops, Pair, can, version_of
 
-__all__: list[str] = []
+__all__ = ["Association", "echo"]
 
 _METHODS = [
     "aes-128-gcm",
@@ -91,7 +91,7 @@ class Association:
         return sent, back + self.drain(0.2)
 
 
-def _echo() -> subprocess.Popen[str]:
+def echo() -> subprocess.Popen[str]:
     command = [sys.executable, "-c", _ECHO]
     return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
 
@@ -118,9 +118,9 @@ def _measure(
     with Association(pair.port) as association:
         # The first one opens everything that has to be opened.
         association.offer(datagram, 100, 0.2)
-        before = [cpu_seconds(pid) for pid in pids]
+        before = [usage(pid).ran for pid in pids]
         sent, back = association.offer(datagram, rate, seconds)
-        local, server = (cpu_seconds(pid) - base for pid, base in zip(pids, before, strict=True))
+        local, server = (usage(pid).ran - base for pid, base in zip(pids, before, strict=True))
     handled = sent + back
     return local * 1e6 / handled, server * 1e6 / handled, 1 - back / sent
 
@@ -142,19 +142,19 @@ def main() -> None:
     arguments = _arguments()
     sizes = [int(size) for size in arguments.sizes.split(",")]
     rates = [float(rate) for rate in arguments.rates.split(",")]
-    echo = _echo()
+    echoing = echo()
     try:
-        assert echo.stdout is not None
-        target = Endpoint("127.0.0.1", int(echo.stdout.readline()))
+        assert echoing.stdout is not None
+        target = Endpoint("127.0.0.1", int(echoing.stdout.readline()))
         found = {}
         for method in arguments.method or _METHODS:
-            kinds = [kind for kind in arguments.kinds.split(",") if can(kind, method)]
+            kinds = [k for k in arguments.kinds.split(",") if k != FLOOR and can(k, method)]
             found[method] = _rounds(arguments, method, kinds, target, sizes, rates)
             if not arguments.json:
                 _report(method, found[method])
     finally:
-        echo.kill()
-        echo.wait()
+        echoing.kill()
+        echoing.wait()
     if arguments.json:
         named = {
             m: {" ".join(map(str, k)): v for k, v in rows.items()} for m, rows in found.items()

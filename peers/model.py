@@ -56,6 +56,8 @@ class Link:
     keys: Mapping[str, str] = field(default_factory=dict)
     #: A client: the version of UDP over TCP that it uses, 0 for none.
     udp_over_tcp: int = 0
+    #: Ours: how many processes accept from one socket.
+    workers: int = 1
     #: How much ours says. Peers say what is wrong and no more.
     verbosity: int = 2
     #: A server: whether it takes datagrams. If not, they can only come over TCP.

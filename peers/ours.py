@@ -24,6 +24,7 @@ def _launch(program: str, file: Path, link: Link, **more: object) -> Launch:
         "method": link.method,
         "mode": "tcp_and_udp",
         "verbose": link.verbosity,
+        "workers": link.workers,
         # A test ends its hops while connections may be open, and waits for none.
         "shutdown_grace": 0,
         **more,
