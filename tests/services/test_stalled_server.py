@@ -23,6 +23,7 @@ from annotated_shadowsocks.system import raise_descriptor_limit
 from annotated_shadowsocks.testing.commands import Command, children
 from annotated_shadowsocks.testing.figures import FiguresPage
 from annotated_shadowsocks.testing.namespaces import in_fresh_network, set_sysctl
+from annotated_shadowsocks.testing.observer import Watch
 from annotated_shadowsocks.testing.queues import until
 from annotated_shadowsocks.testing.server_harness import PASSWORD, TunnelClient, master_key
 
@@ -56,6 +57,7 @@ def started(stack: ExitStack, folder: Path, **changes: object) -> tuple[Command,
 
 def backlog(*words: str) -> Any:
     command = [sys.executable, "-m", "annotated_shadowsocks", "backlog", *words, "--json"]
+    # Of watch it means a line for each look, and one look is one document.
     done = subprocess.run(command, capture_output=True, text=True, timeout=60)
     return json.loads(done.stdout)
 
@@ -140,6 +142,10 @@ def test_every_view_tells_the_same_story(tmp_path: Path) -> None:
         [queue] = numbers(listed, "accept_queue")
         assert (queue["depth"], queue["limit"]) == (9, 8)
         assert numbers(listed, "drops") == [drops]
+        # ... the watch, ...
+        [watched] = numbers(backlog("watch", "--count", "1", AT), "listeners")[0]
+        assert watched["accept_queue"] == {"depth": 9, "limit": 8, "capacity": 9, "full": True}
+        assert (watched["drops"], watched["high_water"]) == (drops, 9)
         # ... and the explanation.
         explained = backlog("explain", AT)
         assert 9 in numbers(explained, "depth") and 8 in numbers(explained, "limit")
@@ -149,6 +155,47 @@ def test_every_view_tells_the_same_story(tmp_path: Path) -> None:
         assert page.get("listener_accept_queue_high_water", listener=AT) == 9
         until(lambda: page.get("connections_accepted_total") == 9)
         assert "turned away; sysctl -w net.core.somaxconn=4096" in command.output()
+
+    in_namespace(story)
+
+
+def test_what_explain_says_of_retries_comes_true_on_the_wire(tmp_path: Path) -> None:
+    def story(stack: ExitStack) -> None:
+        set_sysctl("net.core.somaxconn", 8)
+        command, page = started(stack, tmp_path)
+        worker = min(children(command.pid))
+        with Watch("lo", PORT) as wire:
+            os.kill(worker, signal.SIGSTOP)
+            stack.callback(os.kill, worker, signal.SIGCONT)
+            queued = [socket.create_connection(("127.0.0.1", PORT), 30) for _ in range(9)]
+            for sock in queued:
+                stack.callback(sock.close)
+            [said] = backlog("explain", AT)["listeners"]
+            assert said["next_syn"]["verdict"] == "dropped"
+            counted = {name: netstat.counters()[name] for name in said["next_syn"]["counters"]}
+            retries = netstat.counters()["TCPSynRetrans"]
+            late = stack.enter_context(socket.socket())
+            late.setblocking(False)
+            late.connect_ex(("127.0.0.1", PORT))
+            # Two retries that meet the same, and then somebody accepts.
+            until(lambda: netstat.counters()["TCPSynRetrans"] >= retries + 2)
+            met = netstat.counters()
+            assert all(met[name] >= before + 3 for name, before in counted.items())
+            os.kill(worker, signal.SIGCONT)
+            until(lambda: page.get("connections_accepted_total") == 10)
+            assert late.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) == 0
+            ports = [sock.getsockname()[1] for sock in queued]
+            late_port = late.getsockname()[1]
+        sights = wire.sights()
+        assert all(len(sights[port].asked) == 1 for port in ports)
+        sight = sights[late_port]
+        # A kernel's timer is late by as much as the machine is busy, and early by a tick at most.
+        tick, scheduled = 0.01, said["client_syn_schedule"]["sent"]
+        assert len(sight.asked) >= 3
+        for sent, due in zip(sight.asked, scheduled, strict=False):
+            assert sent >= due - tick
+        # Nobody told the client of the place that was free: its own next SYN found it.
+        assert sight.answered >= sight.asked[-1]
 
     in_namespace(story)
 

@@ -54,6 +54,10 @@ class _Seen(NamedTuple):
 class Sight:
     """One connection, as packets tell it; times are seconds after the server's SYN/ACK."""
 
+    asked: tuple[float, ...] = ()
+    """When the client sent its SYNs; these are seconds after the first of them."""
+    answered: float = math.nan
+    """When the server's SYN/ACK followed, in the same seconds."""
     octets: int = 0
     """What the server sent, retransmissions included."""
     end: str = "none"
@@ -125,12 +129,16 @@ class Watch:
 
     def _sight(self, flow: list[_Seen]) -> Sight:
         sight, opened, fin = Sight(), math.nan, math.nan
+        first = flow[0].at
         for seen in flow:
             if seen.source != self._port:
+                if seen.flags & SYN:
+                    sight.asked += (seen.at - first,)
                 if seen.flags & FIN and math.isnan(fin):
                     fin = seen.at
             elif seen.flags & SYN:
                 opened = seen.at
+                sight.answered = opened - first
             else:
                 sight.octets += seen.size
                 if seen.flags & (FIN | RST):
