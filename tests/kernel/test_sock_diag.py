@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from annotated_shadowsocks.errors import ObserveError
 from annotated_shadowsocks.kernel.sock_diag import SockDiag
-from annotated_shadowsocks.testing.queues import StalledListener
+from annotated_shadowsocks.testing.queues import StalledListener, until
 from annotated_shadowsocks.wire import inet_diag
 from annotated_shadowsocks.wire.inet_diag import Extension
 
@@ -96,6 +96,29 @@ def test_extensions_come_when_they_are_asked_for() -> None:
         assert (found.tcp_info.unacked, found.tcp_info.sacked) == stalled.queue() == (2, 5)
         name = stalled.sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_CONGESTION, 16)
         assert found.congestion == name.rstrip(b"\0").decode()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="netlink is Linux's")
+@pytest.mark.parametrize("family", [socket.AF_INET, socket.AF_INET6])
+def test_the_same_as_pyroute2(family: socket.AddressFamily) -> None:
+    from pyroute2 import DiagSocket  # type: ignore[import-untyped]
+
+    names = ("src", "sport", "rqueue", "wqueue", "uid", "inode", "cookie")
+    host, backlog = ("127.0.0.1", 5) if family == socket.AF_INET else ("::1", 6)
+    with StalledListener(backlog, host, family=family) as stalled, SockDiag() as ours:
+        stalled.connect(3, host)
+        until(lambda: stalled.queue() == (3, backlog))
+        with DiagSocket() as theirs:
+            told = [
+                tuple(each[f"idiag_{name}"] for name in names)
+                for each in theirs.get_sock_stats(family=family, states=LISTEN, extensions=0)
+                if each["idiag_sport"] == stalled.port
+            ]
+        seen = [
+            (*one.local, one.rqueue, one.wqueue, one.uid, one.inode, one.cookie)
+            for one in ours.sockets(family, LISTEN, stalled.port)
+        ]
+        assert len(seen) == 1 and seen == told
 
 
 @pytest.mark.parametrize("v6only", [False, True])
