@@ -4,6 +4,7 @@ import os
 import select
 import socket
 from collections.abc import Callable, Iterator
+from typing import cast
 
 import pytest
 
@@ -102,6 +103,34 @@ def test_another_watcher_takes_over(poller: Poller, loop: ManualLoop, ends: Ends
     outer.send(b"x")
     loop.advance(0)
     assert (one.told, two.told) == ([], [READ])
+
+
+def test_epoll_is_asked_only_for_what_is_new(loop: ManualLoop, ends: Ends) -> None:
+    class Epoll:
+        def __init__(self) -> None:
+            self.asked: list[tuple[str, int]] = []
+
+        def register(self, fd: int, events: int) -> None:
+            self.asked.append(("register", events))
+
+        def modify(self, fd: int, events: int) -> None:
+            self.asked.append(("modify", events))
+
+        def unregister(self, fd: int) -> None:
+            self.asked.append(("unregister", 0))
+
+    epoll = Epoll()
+    poller = EpollPoller(loop, cast("select.epoll", epoll))
+    for events in (READ, READ, WRITE, WRITE):
+        poller.watch(ends[0], events, Recorder())
+    poller.forget(ends[0])
+    poller.watch(ends[0], WRITE, Recorder())
+    assert epoll.asked == [
+        ("register", READ),
+        ("modify", WRITE),
+        ("unregister", 0),
+        ("register", WRITE),
+    ]
 
 
 def test_forgets_and_watches_again(poller: Poller, loop: ManualLoop, ends: Ends) -> None:

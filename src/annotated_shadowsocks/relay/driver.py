@@ -60,9 +60,14 @@ class Driver(Generic[EventT]):
     def ready(self, events: int) -> None:
         """See ``Watcher.ready``."""
         if self._paused:
-            # Only a reset can be news here: a FIN would wait to be read.
+            # Only a reset can be news here: octets and a FIN wait to be read, and until then the
+            # poller would tell of them for ever. Nearly every client sends nothing before it is
+            # answered, so this is done where one does, and not whenever the driver pauses: that
+            # would be two system calls for each connection.
             if events & (ERROR | HANGUP):
                 self._owner.handshake_failed(ConnectionResetError("reset while waiting"), True)
+            else:
+                self._poller.watch(self._sock, 0, self)
             return
         inbound = self._poller.scratch.inbound
         try:
@@ -118,5 +123,4 @@ class Driver(Generic[EventT]):
         if not self.flush() or isinstance(event, Waiting):
             return
         self._paused = True
-        self._poller.watch(self._sock, 0, self)
         self._owner.handshake_event(event)

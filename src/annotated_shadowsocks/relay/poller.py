@@ -82,6 +82,9 @@ class Poller:
         #: Called after descriptors were closed: a listener that ran out of them may go on.
         self.on_freed: list[Callable[[], None]] = []
         self._watchers: dict[int, Watcher] = {}
+        #: What the kernel was asked for, by descriptor: most of a connection's watchers are handed
+        #: a socket that is watched for the same events already, and need no system call for it.
+        self._interest: dict[int, int] = {}
         self._closing: list[socket.socket] = []
         self._dispatching = False
 
@@ -161,10 +164,12 @@ class EpollPoller(Poller):
     def watch(self, sock: socket.socket, events: int, watcher: Watcher) -> None:
         """See ``Poller.watch``."""
         fd = sock.fileno()
-        if fd in self._watchers:
-            self._epoll.modify(fd, events)
-        else:
+        before = self._interest.get(fd)
+        if before is None:
             self._epoll.register(fd, events)
+        elif before != events:
+            self._epoll.modify(fd, events)
+        self._interest[fd] = events
         self._watchers[fd] = watcher
 
     def stop(self) -> None:
@@ -177,7 +182,9 @@ class EpollPoller(Poller):
         """See ``Poller.close``."""
         # The kernel forgets a descriptor when its last copy is closed: no call to unregister. The
         # table must forget it now, because the number may be given out again.
-        self._watchers.pop(sock.fileno(), None)
+        fd = sock.fileno()
+        self._watchers.pop(fd, None)
+        self._interest.pop(fd, None)
         self._closing.append(sock)
         if not self._dispatching:
             self._sweep()
@@ -201,6 +208,7 @@ class EpollPoller(Poller):
 
     def _unwatch(self, fd: int) -> None:
         if self._watchers.pop(fd, None) is not None:
+            del self._interest[fd]
             self._epoll.unregister(fd)
 
     def _dispatch(self) -> None:
@@ -221,7 +229,6 @@ class LoopPoller(Poller):
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         super().__init__()
         self._loop = loop
-        self._interest: dict[int, int] = {}
 
     def watch(self, sock: socket.socket, events: int, watcher: Watcher) -> None:
         """See ``Poller.watch``."""
