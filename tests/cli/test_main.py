@@ -13,7 +13,15 @@ import pytest
 from annotated_shadowsocks import __version__
 from annotated_shadowsocks.cli import main as commands
 from annotated_shadowsocks.cli import tunnel
-from annotated_shadowsocks.cli.main import main, sslocal, ssserver, ssservice, ssurl
+from annotated_shadowsocks.cli.main import (
+    main,
+    ss_manager,
+    sslocal,
+    ssmanager,
+    ssserver,
+    ssservice,
+    ssurl,
+)
 from annotated_shadowsocks.errors import ListenError
 from annotated_shadowsocks.services import run as services
 
@@ -31,7 +39,7 @@ def start(*words: str) -> subprocess.CompletedProcess[str]:
 # --- as processes ---
 
 
-@pytest.mark.parametrize("program", ["sslocal", "ssserver", "ssservice", "ssurl"])
+@pytest.mark.parametrize("program", ["sslocal", "ssserver", "ssmanager", "ssservice", "ssurl"])
 def test_version_loads_neither_cryptography_nor_an_event_loop(program: str) -> None:
     ended = subprocess.run(
         [sys.executable, "-X", "importtime", "-m", "annotated_shadowsocks", program, "--version"],
@@ -103,9 +111,20 @@ def test_a_reader_that_went_away_is_not_complained_about() -> None:
 @pytest.mark.parametrize(
     ("words", "code", "out", "err"),
     [
-        ([], 64, "", "there is no such command; there is sslocal, ssserver, ssservice, ssurl"),
+        (
+            [],
+            64,
+            "",
+            "there is no such command; there is sslocal, ssserver, ssmanager, "
+            "ss-manager, ssservice, ssurl",
+        ),
         (["sslokal"], 64, "", "there is no such command; there is sslocal, ssserver"),
-        (["--help"], 0, "Commands: sslocal, ssserver, ssservice, ssurl.", ""),
+        (
+            ["--help"],
+            0,
+            "Commands: sslocal, ssserver, ssmanager, ss-manager, ssservice, ssurl.",
+            "",
+        ),
         (["--version"], 0, f"annotated_shadowsocks {__version__}", ""),
         (["ssurl", "-d", "ss://YTpi@h:1"], 0, '"server": "h"', ""),
         (
@@ -129,7 +148,14 @@ def test_the_module(
 
 @pytest.mark.parametrize(
     ("command", "name"),
-    [(sslocal, "sslocal"), (ssserver, "ssserver"), (ssservice, "ssservice"), (ssurl, "ssurl")],
+    [
+        (sslocal, "sslocal"),
+        (ssserver, "ssserver"),
+        (ssmanager, "ssmanager"),
+        (ss_manager, "ss-manager"),
+        (ssservice, "ssservice"),
+        (ssurl, "ssurl"),
+    ],
 )
 def test_the_entry_points_take_the_process_own_words(
     command: Callable[[], int],

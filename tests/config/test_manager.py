@@ -44,7 +44,7 @@ def test_what_is_taken_for_granted(configure: Configure) -> None:
     ],
 )
 def test_where_it_listens(
-    settings: dict[str, object], listen: Endpoint | str, configure: Configure
+    settings: dict[str, Any], listen: Endpoint | str, configure: Configure
 ) -> None:
     assert managed(configure, **settings).listen == listen
 

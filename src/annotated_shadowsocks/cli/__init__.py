@@ -3,7 +3,7 @@
 ``main``       the entry points, and the one place where an error becomes an exit code
 ``arguments``  parsers made from the table of options
 ``files``      configuration files and files of secrets
-``tunnel``     ``sslocal`` and ``ssserver``
+``tunnel``     ``sslocal``, ``ssserver`` and ``ssmanager``
 ``service``    ``ssservice``: keys and the demonstration
 ``url``        ``ssurl``: SIP002 URLs
 ``backlog``    the verbs of ``backlog``, of which ``backlog_list``, ``backlog_explain`` and

@@ -7,13 +7,14 @@ and this program has not are known, so that they are answered with what to do in
 
 import argparse
 import difflib
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
 from .. import __version__
 from ..config import options as o
-from ..config.option import CommandFlag, Option, Scope, Standing
+from ..config.option import RUST_PROGRAMS, CommandFlag, Option, Scope, Standing
 from ..config.sections import Setting
 from ..errors import ConfigError, UsageError
 
@@ -22,6 +23,8 @@ __all__ = ["ArgumentParser", "Invocation", "parse", "tunnel_parser"]
 _ABOUT = {
     "sslocal": "The Shadowsocks client: takes SOCKS5 and relays through a server.",
     "ssserver": "The Shadowsocks server: takes clients and connects to their targets.",
+    "ssmanager": "The Shadowsocks server whose ports come and go by datagrams.",
+    "ss-manager": "The Shadowsocks server whose ports come and go by datagrams.",
 }
 _IN_FILE = Scope.TOP | Scope.SERVER | Scope.LOCAL
 # Messages of argparse that repeat what was typed, which may be half a password or a whole URL.
@@ -29,7 +32,7 @@ _QUOTING = {
     "ignored explicit argument": "takes no argument",
     "unrecognized arguments:": "there is an argument too many",
 }
-_DIALECT = "Flags mean what they mean in shadowsocks-rust."
+_DIALECT = "Flags mean what they mean in shadowsocks-{}."
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +48,7 @@ class Invocation:
 
 
 def parse(program: str, argv: Sequence[str]) -> Invocation:
-    """The command line of ``sslocal`` or ``ssserver``. Raises ``UsageError``."""
+    """The command line of a program of the tunnel. Raises ``UsageError``."""
     parser = tunnel_parser(program)
     found, extras = parser.parse_known_args(argv, argparse.Namespace(settings={}))
     if extras:
@@ -72,6 +75,10 @@ class ArgumentParser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """Raise ``UsageError``; the caller knows where to print it and how to end."""
+        _, unknown, rest = message.partition("unrecognized arguments:")
+        flags = [word for word in rest.split() if re.fullmatch("--[a-z][a-z-]*", word)]
+        if unknown and flags:
+            message = f"unknown flag {flags[0]}"
         for quoting, plain in _QUOTING.items():
             head, found, _ = message.partition(quoting)
             message = head + plain if found else message
@@ -88,11 +95,12 @@ class _Help(argparse.HelpFormatter):
 
 
 def tunnel_parser(program: str) -> ArgumentParser:
-    """The parser of ``sslocal`` or ``ssserver``."""
+    """The parser of a program of the tunnel."""
+    dialect = "rust" if program in RUST_PROGRAMS else "libev"
     in_file = [row.key for row in o.OPTIONS if _file_only(row, program)]
     parser = ArgumentParser(
         program,
-        description=f"{_ABOUT[program]} {_DIALECT}",
+        description=f"{_ABOUT[program]} {_DIALECT.format(dialect)}",
         epilog=f"Only in the file: {', '.join(in_file)}.",
     )
     for row in o.OPTIONS:

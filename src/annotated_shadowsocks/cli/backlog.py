@@ -28,6 +28,7 @@ from . import (
     backlog_watch,
 )
 from .arguments import ArgumentParser
+from .terminal import table
 
 __all__ = ["run"]
 
@@ -157,11 +158,11 @@ def _blocks(columns: list[list[str]], width: int) -> Iterator[list[list[str]]]:
 
 
 def _says(rows: list[_Row]) -> Iterator[str]:
-    table = [("", "to a SYN", "to a final ACK")]
-    table += [(r.profile.name, r.answers.to_syn.value, r.answers.to_ack.value) for r in rows]
-    widths = [max(len(line[i]) for line in table) for i in range(2)]
-    for name, syn, ack in table:
-        yield f"{name:<{widths[0]}}  {syn:<{widths[1]}}  {ack}".rstrip()
+    cells = [("", "to a SYN", "to a final ACK", "which is")]
+    for row in rows:
+        to_syn, to_ack = row.answers
+        cells.append((row.profile.name, to_syn.value, to_ack.value, row.profile.title))
+    yield from table(cells, right=())
 
 
 def _document(row: _Row) -> dict[str, Any]:

@@ -166,8 +166,9 @@ def _measured(
     sights = find_listeners(found.measure, address)
     seen = measure({sight.listener.cookie for sight in sights}, seconds)
     notes = [
-        f"measured for {seen.seconds:.3g} s: {seen.rate:.4g} clients a second, at most "
-        f"{seen.deepest} waited, {seen.overflows} overflows in the namespace"
+        f"measured for {seen.seconds:.3g} s: at most {seen.deepest} waited here; all listeners of "
+        f"this network namespace together had {seen.rate:.4g} clients a second and "
+        f"{seen.overflows} overflows"
     ]
     if seen.dispersion > 2:
         notes.append(
@@ -178,7 +179,7 @@ def _measured(
         cost = Constant(round(workers / seen.drained * SECOND))
         notes.append(
             f"while somebody waited, {seen.drained:.4g} a second were accepted: "
-            f"{shown(cost.value)} each for {workers} workers"
+            f"{shown(cost.value)} each for {_workers(workers)}"
         )
     elif cost is None:
         notes.append("hardly ever did anybody wait, so that the accept cost cannot be seen")
@@ -195,7 +196,7 @@ def _words(plan: _Plan) -> Iterator[str]:
     yield from (f"{note[0].upper()}{note[1:]}." for note in plan.notes)
     yield (
         f"{demand.rate:g} clients a second, {spread_text(scenario.accept_cost)} for each, "
-        f"{scenario.workers} workers: {100 * load.utilisation:.3g} % busy"
+        f"{_workers(scenario.workers)}: {100 * load.utilisation:.3g} % busy"
     )
     yield ""
     yield f"needed for a chance of {plan.target:g} to meet a full queue:"
@@ -219,6 +220,10 @@ def _words(plan: _Plan) -> Iterator[str]:
     yield ""
     yield "to change:"
     yield from (f"  {line}" for line in _commands(plan))
+
+
+def _workers(number: int) -> str:
+    return "1 worker" if number == 1 else f"{number} workers"
 
 
 def _compared(plan: _Plan) -> Iterator[tuple[str, str, str]]:

@@ -81,6 +81,7 @@ def _axes(found: argparse.Namespace) -> dict[str, list[Any]]:
         "profile": found.profile.split(","),
         "workers": integers("--workers", found.workers, 0, 10_000),
         "accept_cost": listed("--accept-cost", found.accept_cost, spread),
+        "loss": numbers("--loss", found.loss, 0, 0.99),
         "rate": [None] if found.rate is None else numbers("--rate", found.rate, 0.001, 1e7),
         "backlog": integers("--backlog", found.backlog, 0, 2**31 - 1),
     }
@@ -93,7 +94,6 @@ def _axes(found: argparse.Namespace) -> dict[str, list[Any]]:
 
 
 def _scenario(found: argparse.Namespace, point: dict[str, Any]) -> Scenario:
-    loss = numbers("--loss", found.loss, 0, 0.99)
     try:
         return Scenario(
             arrivals=scenario_flags.arrivals(found, point["rate"]),
@@ -106,7 +106,7 @@ def _scenario(found: argparse.Namespace, point: dict[str, Any]) -> Scenario:
             reuse_port=found.reuse_port,
             stalls=tuple(scenario_flags.stall(text) for text in found.stall),
             delay=spread("--delay", found.delay),
-            loss=loss[0],
+            loss=point["loss"],
             speaks=not found.silent,
             patience=duration("--patience", found.patience) if found.patience else None,
         )

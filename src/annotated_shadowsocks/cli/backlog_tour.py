@@ -211,7 +211,7 @@ class _Teller:
 
         rows = [("listen(b), b =", *map(str, tour.BACKLOGS))]
         for name, cells in tour.numbers().items():
-            rows.append((name, *(str(cell.connections) for cell in cells)))
+            rows.append((name, *map(str, cells)))
         head, *lines = table(rows, range(1, len(rows[0])))
         yield self._bold("Clients that get a connection, one by one, while nobody calls accept()")
         yield ""
@@ -250,7 +250,11 @@ def _as_json(shown: "Sequence[Scene]", players: _Players) -> int:
     result: dict[str, Any] = {"scenes": documents}
     if tour.scenes()[-1] in shown:
         result["numbers"] = {
-            name: [cell._asdict() for cell in cells] for name, cells in tour.numbers().items()
+            name: [
+                {"backlog": backlog, "connections": cell}
+                for backlog, cell in zip(tour.BACKLOGS, cells, strict=True)
+            ]
+            for name, cells in tour.numbers().items()
         }
     print(json.dumps(result, indent=2, ensure_ascii=False))
     return _DIFFERED if players.differed else exits.OK

@@ -20,7 +20,12 @@ _OURS = "annotated-shadowsocks"
 #: Where a host keeps the configuration of its services: ours, and that of the same commands.
 SYSTEM = tuple(Path("/etc") / name for name in (_OURS, "shadowsocks", "shadowsocks-rust"))
 
-_NAMES = {"sslocal": ("local.json", "config.json"), "ssserver": ("server.json", "config.json")}
+_NAMES = {
+    "sslocal": ("local.json", "config.json"),
+    "ssserver": ("server.json", "config.json"),
+    "ssmanager": ("manager.json", "config.json"),
+    "ss-manager": ("manager.json", "config.json"),
+}
 
 
 class CannotCreate(Error):

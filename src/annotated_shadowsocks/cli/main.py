@@ -15,7 +15,16 @@ from ..pictures.printable import escape
 from . import exits
 from .text import complain
 
-__all__ = ["backlog", "main", "sslocal", "ssserver", "ssservice", "ssurl"]
+__all__ = [
+    "backlog",
+    "main",
+    "ss_manager",
+    "sslocal",
+    "ssmanager",
+    "ssserver",
+    "ssservice",
+    "ssurl",
+]
 
 Command = Callable[[str, Sequence[str]], int]
 
@@ -32,6 +41,20 @@ def ssserver(argv: Sequence[str] | None = None) -> int:
     from . import tunnel
 
     return _guarded("ssserver", tunnel.run, argv)
+
+
+def ssmanager(argv: Sequence[str] | None = None) -> int:
+    """The server whose ports come and go by datagrams."""
+    from . import tunnel
+
+    return _guarded("ssmanager", tunnel.run, argv)
+
+
+def ss_manager(argv: Sequence[str] | None = None) -> int:
+    """The same, with the flags and the answers of shadowsocks-libev's."""
+    from . import tunnel
+
+    return _guarded("ss-manager", tunnel.run, argv)
 
 
 def ssservice(argv: Sequence[str] | None = None) -> int:
@@ -55,7 +78,14 @@ def backlog(argv: Sequence[str] | None = None) -> int:
     return _guarded("backlog", backlog.run, argv)
 
 
-_TUNNEL = {"sslocal": sslocal, "ssserver": ssserver, "ssservice": ssservice, "ssurl": ssurl}
+_TUNNEL = {
+    "sslocal": sslocal,
+    "ssserver": ssserver,
+    "ssmanager": ssmanager,
+    "ss-manager": ss_manager,
+    "ssservice": ssservice,
+    "ssurl": ssurl,
+}
 _LISTEN_QUEUE = {"backlog": backlog}
 _PROGRAMS = _TUNNEL | _LISTEN_QUEUE
 

@@ -26,7 +26,7 @@ def add_flags(parser: ArgumentParser) -> None:
     add("--for", metavar="TIME", dest="time", default="10s", help="how long clients come (10s)")
     what = "how long a segment takes, for each client its own: 5ms, 1ms..80ms, exp:20ms (1ms)"
     add("--delay", metavar="TIME", default="1ms", help=what)
-    add("--loss", metavar="P", default="0", help="the chance of a segment to be lost (0)")
+    add("--loss", metavar="LIST", default="0", help="the chance of a segment to be lost (0)")
     what = "nothing is accepted for TIME from AT on; with #N only by worker N; may be repeated"
     add("--stall", metavar="AT+TIME[#N]", action="append", default=[], help=what)
     add("--reuse-port", action="store_true", help="each worker has a listener of its own")

@@ -12,7 +12,7 @@ from .files import create_private
 
 __all__ = ["run"]
 
-_PROGRAMS = {"local": "sslocal", "server": "ssserver"}
+_PROGRAMS = {"local": "sslocal", "server": "ssserver", "manager": "ssmanager"}
 
 
 def run(program: str, argv: Sequence[str]) -> int:

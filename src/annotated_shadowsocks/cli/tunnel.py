@@ -1,4 +1,4 @@
-"""``sslocal`` and ``ssserver``: from a command line to a running service."""
+"""``sslocal``, ``ssserver`` and ``ssmanager``: from a command line to a running service."""
 
 import json
 import os
@@ -54,7 +54,7 @@ def config_path(program: str, invocation: Invocation) -> str | None:
     """The file to read; None where the command line is the whole configuration."""
     if invocation.config is not None:
         return invocation.config
-    if {o.SERVER.key, o.SERVER_URL.key} & set(invocation.flags):
+    if {o.SERVER.key, o.SERVER_URL.key, o.MANAGER_ADDRESS.key} & set(invocation.flags):
         return None
     return files.find_config(program, os.environ)
 
@@ -90,6 +90,8 @@ def _warn_of_weakness(program: str, config: "Config") -> None:
 
 def _summary(config: "Config") -> str:
     parts = [f"{len(config.servers)} server{'s' * (len(config.servers) != 1)}"]
+    if config.manager is not None:
+        parts.append(f"and those that are added at {config.manager.listen}")
     if config.locals:
         parts.append(f"{len(config.locals)} listener{'s' * (len(config.locals) != 1)}")
     return ", ".join(parts)

@@ -10,13 +10,14 @@ import logging
 import socket
 import time
 import zlib
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Collection, Hashable
 from itertools import chain
 from typing import TypeAlias
 
 from ..config.accounts import keys_of
 from ..config.model import Config, LocalConfig, LogConfig, ServerConfig
 from ..crypto.methods import Generation
+from ..endpoint import Endpoint
 from ..entropy import Entropy
 from ..relay.listener import Listener
 from ..relay.packet_relay import PacketLimits
@@ -85,9 +86,14 @@ class Assembly:
         """All listeners that accept."""
         return [listener for service in self.services for listener in service.listeners]
 
-    def apply(self, config: Config, bindings: Bindings) -> None:
-        """Serve ``config`` on ``bindings``, which must hold every endpoint that it names."""
+    def apply(self, config: Config, bindings: Bindings, anew: Collection[Endpoint] = ()) -> None:
+        """Serve ``config`` on ``bindings``, which must hold every endpoint that it names.
+
+        At endpoints of ``anew`` the connections of what was replaced end, and the count begins
+        at 0.
+        """
         self._renew(config)
+        accounts = [self.runtime.counters.ports.pop(endpoint, None) for endpoint in anew]
         parts = config.locals or config.servers
         common = dataclasses.replace(
             config,
@@ -104,7 +110,18 @@ class Assembly:
         for key, part in wanted.items():
             if key not in self._services:
                 self._services[key] = self._build(config, part, bindings)
+        for service in self._retired:
+            if any(service.account is account for account in accounts):
+                service.abort()
         self._retired = [service for service in self._retired if service.active]
+
+    def octets(self, endpoint: Endpoint) -> int:
+        """What was relayed for clients of ``endpoint``, either way, as it was on the wire."""
+        account = self.runtime.counters.ports.get(endpoint)
+        if account is None:
+            return 0
+        served = (one for one in self.all_services() if one.account is account)
+        return account.octets + sum(service.octets for service in served)
 
     def stop(self) -> None:
         """Take no more connections and datagrams."""
@@ -160,6 +177,7 @@ class Assembly:
             service = self._local(config, part)
             kind = "SOCKS5"
         service.name = f"{kind} on {endpoint}"
+        service.account = self.runtime.counters.port(endpoint)
         if tcp:
             service.listen(bindings.listeners(endpoint, self._worker))
         limits = _packet_limits(config)

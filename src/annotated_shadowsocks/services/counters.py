@@ -3,9 +3,10 @@
 from collections import Counter
 from dataclasses import dataclass
 
+from ..endpoint import Endpoint
 from ..errors import label
 
-__all__ = ["Counters", "UserCount"]
+__all__ = ["Counters", "PortCount", "UserCount"]
 
 
 @dataclass(slots=True)
@@ -22,10 +23,25 @@ class UserCount:
     from_targets: int = 0
 
 
+@dataclass(slots=True)
+class PortCount:
+    """Octets of one port either way, as they were on the wire, of what has ended there."""
+
+    octets: int = 0
+
+
 class Counters:
     """Totals since the start."""
 
-    __slots__ = ("accepted", "failures", "from_clients", "from_targets", "relayed", "users")
+    __slots__ = (
+        "accepted",
+        "failures",
+        "from_clients",
+        "from_targets",
+        "ports",
+        "relayed",
+        "users",
+    )
 
     def __init__(self) -> None:
         #: Connections accepted, and those of them that reached their target.
@@ -39,6 +55,8 @@ class Counters:
         self.failures: Counter[str] = Counter()
         #: By the name of the user; where there are none, nothing.
         self.users: dict[str, UserCount] = {}
+        #: By where clients come to.
+        self.ports: dict[Endpoint, PortCount] = {}
 
     def failed(self, error: BaseException) -> None:
         """Count one failure."""
@@ -47,3 +65,7 @@ class Counters:
     def user(self, name: str) -> UserCount:
         """The account of the user of that ``name``."""
         return self.users.setdefault(name, UserCount())
+
+    def port(self, endpoint: Endpoint) -> PortCount:
+        """The account of whatever serves ``endpoint``."""
+        return self.ports.setdefault(endpoint, PortCount())

@@ -50,7 +50,7 @@ class Observer:
     """Watches ``config.workers`` workers by ``board``, where ``place`` is its own.
 
     ``started`` is when the program did, in seconds since 1970; ``lifeline`` a descriptor whose end
-    of file says that the supervisor is gone.
+    of file says that the supervisor is gone. Where there is none, it runs in another's process.
     """
 
     def __init__(
@@ -61,7 +61,7 @@ class Observer:
         place: int,
         notifier: Notifier,
         started: float,
-        lifeline: int,
+        lifeline: int | None = None,
     ) -> None:
         self._config = config
         self._bindings = bindings
@@ -84,22 +84,37 @@ class Observer:
         loop.add_signal_handler(END_AT_ONCE, over.set)
         for number in _DEAF:
             signal.signal(number, signal.SIG_IGN)
-        loop.add_reader(self._lifeline, over.set)
+        if self._lifeline is not None:
+            loop.add_reader(self._lifeline, over.set)
         signal.pthread_sigmask(signal.SIG_SETMASK, ())
-        watch = QueueWatch(loop, self._looked, self._probe)
-        watch.start(self._config, self._bindings)
+        await self.begin(loop)
+        gc.freeze()
+        await over.wait()
+        if self._lifeline is not None:
+            loop.remove_reader(self._lifeline)
+        self.end()
+
+    async def begin(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Watch, and serve figures, until ``end``."""
+        self._watch = QueueWatch(loop, self._looked, self._probe)
+        self._watch.start(self._config, self._bindings)
         self._remember()
         metrics = self._config.metrics
         content = {"/metrics": self._metrics, "/healthz": self._health, "/readyz": self._ready}
-        pages = Pages(content, metrics.token if metrics else None)
-        await pages.serve(self._bindings.metrics)
+        self._pages = Pages(content, metrics.token if metrics else None)
+        await self._pages.serve(self._bindings.metrics)
         for sock in self._bindings.metrics:
             _log.info("metrics at http://%s:%d/metrics", *sock.getsockname()[:2])
-        gc.freeze()
-        await over.wait()
-        loop.remove_reader(self._lifeline)
-        pages.close()
-        watch.stop()
+
+    def changed(self, config: Config) -> None:
+        """Watch what ``config`` listens on, from now on."""
+        self._config = config
+        self._watch.start(config, self._bindings)
+
+    def end(self) -> None:
+        """Watch no more."""
+        self._pages.close()
+        self._watch.stop()
 
     def _remember(self) -> None:
         """Go on counting where the observer before this one ended."""
@@ -146,8 +161,7 @@ class Observer:
         for worker, age in self._ages().items():
             whole.set("worker_report_age_seconds", round(age, 3), worker)
         whole.add(self._own())
-        program = "sslocal" if self._config.locals else "ssserver"
-        whole.set("build_info", 1, __version__, program)
+        whole.set("build_info", 1, __version__, _program(self._config))
         whole.set("start_time_seconds", self._started)
         return whole
 
@@ -181,6 +195,12 @@ class Observer:
     def _ready(self) -> Page:
         self._probe.glance()
         return _verdict(self._probe.crowded())
+
+
+def _program(config: Config) -> str:
+    if config.manager is not None:
+        return "ssmanager"
+    return "sslocal" if config.locals else "ssserver"
 
 
 _REPORTED = "shadowsocks_worker_report_age_seconds"

@@ -18,6 +18,7 @@ from ..relay.packet_relay import (
     PacketRelay,
 )
 from ..relay.stream_relay import Codec, StreamRelay
+from .counters import PortCount
 from .runtime import Runtime
 
 __all__ = ["Port", "Session"]
@@ -66,6 +67,8 @@ class Port:
         self.packet_relays: list[PacketRelay[Any]] = []
         #: With the name of whose they are, empty where there are no names.
         self.relays: dict[StreamRelay, str] = {}
+        #: What has ended here is on it, and what another port at the same endpoint has before.
+        self.account = PortCount()
         self._check = check
         #: Until when not to give the same warning again.
         self._warned: dict[str, float] = {}
@@ -74,6 +77,16 @@ class Port:
     def active(self) -> int:
         """Connections that are not at their end: shaking hands, being dialled, relayed."""
         return len(self.handshakes) + len(self.dialing) + len(self.relays)
+
+    @property
+    def octets(self) -> int:
+        """Octets of what goes on here, which the account does not have."""
+        relays = sum(relay.near.received + relay.far.received for relay in self.relays)
+        return relays + sum(
+            packets.octets_from_clients + packets.octets_to_clients
+            for packets in self.packet_relays
+            if not packets.closed
+        )
 
     def listen(self, sockets: list[socket.socket]) -> None:
         """Accept on ``sockets``, which listen."""
@@ -129,6 +142,7 @@ class Port:
         counters = self.runtime.counters
         counters.from_clients += relay.near.received
         counters.from_targets += relay.far.received
+        self.account.octets += relay.near.received + relay.far.received
         if user := self.relays.pop(relay):
             account = counters.user(user)
             account.from_client += relay.near.received
@@ -168,6 +182,8 @@ class Port:
         for listener in self.listeners:
             listener.stop()
         for packets in self.packet_relays:
+            if not packets.closed:
+                self.account.octets += packets.octets_from_clients + packets.octets_to_clients
             packets.close()
 
     def abort(self) -> None:

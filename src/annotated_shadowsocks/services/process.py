@@ -21,9 +21,11 @@ import logging
 import os
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
+from typing import Protocol
 
 from ..config.model import Config
+from ..endpoint import Endpoint
 from ..errors import ConfigError, Error, ObserveError
 from ..relay.event_loop import new_event_loop
 from ..system import entropy
@@ -34,6 +36,8 @@ from ..telemetry.queue_probe import ALL_WORKERS, QueueProbe
 from .assembly import Assembly
 from .bindings import Bindings
 from .handover import start_successor
+from .management import Management
+from .manager import Manager
 from .queue_watch import QueueWatch
 from .salts import SharedSalts
 from .service_figures import service_figures
@@ -44,6 +48,7 @@ __all__ = [
     "EXIT_INTERRUPTED",
     "LOOP_VARIABLE",
     "SIGNALS",
+    "Observing",
     "Process",
     "loop_factory",
     "take_over",
@@ -75,12 +80,28 @@ _GC_THRESHOLD = 50_000
 LOOP_VARIABLE = "ANNOTATED_SHADOWSOCKS_LOOP"
 
 #: What takes effect when a process starts, and not at a reload.
-_FIXED = ("workers", "reuse_port", "nofile", "metrics", "log", "state_directory")
+_FIXED = ("workers", "reuse_port", "nofile", "metrics", "manager", "log", "state_directory")
 
 #: Seconds between two times that a worker writes its figures down.
 _REPORT_EVERY = 1.0
 
 _log = logging.getLogger(__name__)
+
+
+class Observing(Protocol):
+    """What watches the queues and serves figures in the same process; see ``observer``."""
+
+    async def begin(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Watch, until ``end``."""
+        ...
+
+    def changed(self, config: Config) -> None:
+        """Watch what ``config`` listens on."""
+        ...
+
+    def end(self) -> None:
+        """Watch no more."""
+        ...
 
 
 class Process:
@@ -89,7 +110,8 @@ class Process:
     ``reload`` reads the configuration again, or is None where a supervisor does that; ``worker`` is
     this process's number among those that share the bindings, and ``lifeline`` a descriptor whose
     end of file says that the supervisor is gone. ``report`` is where its figures go: the board, and
-    its place there. With ``watches`` it looks after the queues, and tells ``notifier``.
+    its place there. With ``watches`` it looks after the queues, and tells ``notifier``;
+    ``observer`` does that instead where it is given. What comes to ``management`` is obeyed.
     """
 
     def __init__(
@@ -104,6 +126,8 @@ class Process:
         watches: bool = True,
         notifier: Notifier | None = None,
         predecessor: int | None = None,
+        observer: Observing | None = None,
+        management: Management | None = None,
     ) -> None:
         self._config = config
         self._bindings = bindings
@@ -115,6 +139,9 @@ class Process:
         self._watches = watches
         self._notifier = notifier or Notifier()
         self._predecessor = predecessor
+        self._observer = observer
+        self._management = management
+        self._manager: Manager | None = None
         self._successor: int | None = None
         self._code = 0
         self._ending = False
@@ -138,6 +165,10 @@ class Process:
             if self._watches:
                 self._watch.start(self._config, self._bindings)
             self._report(loop)
+            if self._observer is not None:
+                await self._observer.begin(loop)
+            if self._management is not None:
+                self._manager = Manager(loop, self._management, self)
             if self._reload is not None:
                 self._notifier.ready()
                 take_over(self._predecessor)
@@ -148,6 +179,8 @@ class Process:
         finally:
             signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
             self._assembly.close()
+            if self._observer is not None:
+                self._observer.end()
             if self._report_to is not None:
                 # What was counted in the last second, and what its connections had relayed.
                 self._write(*self._report_to)
@@ -200,6 +233,8 @@ class Process:
             self._notifier.stopping()
         self._ending = True
         self._watch.stop()
+        if self._manager is not None:
+            self._manager.stop()
         self._assembly.stop()
         # Where a supervisor holds the sockets too, the next worker serves what waits there;
         # elsewhere this refuses whoever comes now, instead of leaving them to wait for nothing.
@@ -215,22 +250,44 @@ class Process:
             return
         self._notifier.reloading()
         try:
-            config = self._reload()
-            self._bindings.open(config)
+            before, config = self._config, self._reload()
+            self.change(config if self._manager is None else self._manager.joined(config))
         except Error as error:
             _log.error("not reloaded, the old configuration goes on: %s", error)
             self._notifier.ready()
             return
-        self._assembly.apply(config, self._bindings)
-        self._bindings.prune(config)
-        self._watch.start(config, self._bindings)
         self._notifier.ready()
-        warn_of_fixed(self._config, config)
-        self._config = config
+        warn_of_fixed(before, config)
         _log.info("reloaded")
+
+    @property
+    def config(self) -> Config:
+        """What is served."""
+        return self._config
+
+    def change(self, config: Config, anew: Collection[Endpoint] = ()) -> None:
+        """Serve ``config`` from here on; see ``Assembly.apply``.
+
+        Raises ``ListenError`` and changes nothing where a socket cannot be opened.
+        """
+        self._bindings.open(config)
+        self._assembly.apply(config, self._bindings, anew)
+        self._bindings.prune(config)
+        if self._observer is not None:
+            self._observer.changed(config)
+        else:
+            self._watch.start(config, self._bindings)
+        self._config = config
+
+    def octets(self, endpoint: Endpoint) -> int:
+        """What was relayed for clients of ``endpoint``."""
+        return self._assembly.octets(endpoint)
 
     def _hand_over(self) -> None:
         if self._ending or self._successor is not None:
+            return
+        if self._manager is not None:
+            _log.error("not handed over: the next process would not know of added ports; restart")
             return
         try:
             pid = start_successor(sock.fileno() for sock in self._bindings.all())

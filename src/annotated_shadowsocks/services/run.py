@@ -3,14 +3,18 @@
 import logging
 import os
 import signal
+import time
 from collections.abc import Callable
 
 from ..config.model import Config
 from ..errors import ConfigError
 from ..resolver.resolver import Resolver
 from ..system import entropy, raise_descriptor_limit
+from ..telemetry.board import Board
 from .bindings import Bindings
 from .heritage import inherited
+from .management import Management, open_management
+from .observer import Observer
 from .process import SIGNALS, Process, loop_factory
 from .salts import SharedSalts, kept_salts, state_directory
 from .supervisor import Supervisor
@@ -22,7 +26,7 @@ _log = logging.getLogger(__name__)
 
 
 def run_server(config: Config, reload: Callable[[], Config]) -> int:
-    """Be ``ssserver``; returns the exit status.
+    """Be ``ssserver``, or ``ssmanager`` where ``config`` has a manager; returns the exit status.
 
     ``reload`` reads the configuration again and may raise ``ConfigError``. Raises ``ListenError``
     or ``ConfigError`` where nothing could be started, and then nothing was.
@@ -47,12 +51,17 @@ def _run(config: Config, reload: Callable[[], Config]) -> int:
     bindings.open(config)
     if config.metrics is not None:
         bindings.open_metrics(config.metrics.listen)
+    management = None
+    if config.manager is not None:
+        management = open_management(config.manager.listen, heritage.adopt)
     heritage.settle()
     if left:
         _log.info("sockets were left to us: %s", left)
     predecessor = heritage.predecessor
     salts = _salts(config)
     try:
+        if management is not None:
+            return _managed(config, bindings, salts, reload, notifier, management)
         if not _supervised(config):
             process = Process(
                 config, bindings, salts, reload=reload, notifier=notifier, predecessor=predecessor
@@ -61,8 +70,46 @@ def _run(config: Config, reload: Callable[[], Config]) -> int:
         Resolver.preload()
         return Supervisor(config, bindings, salts, reload, notifier, predecessor).run()
     finally:
+        if management is not None:
+            management.close()
         bindings.close()
         salts.close()
+
+
+def _managed(
+    config: Config,
+    bindings: Bindings,
+    salts: SharedSalts,
+    reload: Callable[[], Config],
+    notifier: Notifier,
+    management: Management,
+) -> int:
+    """Be ``ssmanager``: one process, because what a datagram adds is open in that one alone.
+
+    Figures are served by it too, so whoever reads them takes a little of its time.
+    """
+    if config.metrics is None:
+        process = Process(
+            config, bindings, salts, reload=reload, notifier=notifier, management=management
+        )
+        return process.run()
+    board = Board()
+    observer = Observer(config, bindings, board, board.take(), notifier, time.time())
+    process = Process(
+        config,
+        bindings,
+        salts,
+        reload=reload,
+        report=(board, board.take()),
+        watches=False,
+        notifier=notifier,
+        observer=observer,
+        management=management,
+    )
+    try:
+        return process.run()
+    finally:
+        board.close()
 
 
 def _supervised(config: Config) -> bool:
