@@ -152,6 +152,10 @@ def test_every_view_tells_the_same_story(tmp_path: Path) -> None:
         os.kill(worker, signal.SIGCONT)
         until(lambda: page.get("listener_accept_queue_depth", listener=AT) == 0)
         assert page.status("/readyz") == 200
+        # The deepest since the start, also where another process watches by now.
+        watching = max(children(command.pid))
+        os.kill(command.pid, signal.SIGHUP)
+        until(lambda: watching not in children(command.pid) and page.status("/healthz") == 200)
         assert page.get("listener_accept_queue_high_water", listener=AT) == 9
         until(lambda: page.get("connections_accepted_total") == 9)
         assert "turned away; sysctl -w net.core.somaxconn=4096" in command.output()

@@ -49,6 +49,16 @@ def test_levels_end_with_their_process() -> None:
     assert one.values == {"shadowsocks_connections_accepted_total": {(): 4}}
 
 
+def test_a_high_water_mark_outlives_its_process() -> None:
+    name, at = "listener_accept_queue_high_water", ("[::]:8388", "all")
+    whole, gone, alive = Figures(), Figures(), Figures()
+    gone.set(name, 9, *at)
+    alive.set(name, 2, *at)
+    whole.add(gone, levels=False)
+    whole.add(alive)
+    assert whole.get(name, *at) == 9
+
+
 @given(st.dictionaries(st.text(), st.integers(0, 1 << 62) | st.floats(0, 1e15)))
 def test_what_is_written_is_read(users: dict[str, float]) -> None:
     made = figures(udp_associations=1.5)

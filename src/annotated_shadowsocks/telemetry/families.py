@@ -1,7 +1,7 @@
 """The series that exist. Pages, dashboards and tests are held to this one table.
 
 A counter only grows, also over the death of the process that counted. A gauge is a level, and of a
-process that is gone there is none. Where several processes tell of the same thing, ``merge`` says
+process that is gone there is none, unless it is one that lasts: a high-water mark. Where several processes tell of the same thing, ``merge`` says
 what the whole is: the sum of their parts, or, for what each of them sees with its own eyes, the
 largest.
 """
@@ -30,14 +30,17 @@ class Family(NamedTuple):
     help: str
     labels: tuple[str, ...] = ()
     largest: bool = False  #: of what several processes tell, the largest counts and not the sum
+    lasting: bool = False  #: a gauge that outlives its process
 
 
 def _counter(name: str, help: str, *labels: str, largest: bool = False) -> Family:
     return Family(PREFIX + name, Kind.COUNTER, help, labels, largest)
 
 
-def _gauge(name: str, help: str, *labels: str, largest: bool = False) -> Family:
-    return Family(PREFIX + name, Kind.GAUGE, help, labels, largest)
+def _gauge(
+    name: str, help: str, *labels: str, largest: bool = False, lasting: bool = False
+) -> Family:
+    return Family(PREFIX + name, Kind.GAUGE, help, labels, largest, lasting)
 
 
 _LISTENER = ("listener", "worker")
@@ -90,6 +93,7 @@ FAMILIES: dict[str, Family] = {
             "The deepest that the accept queue was seen since the start.",
             *_LISTENER,
             largest=True,
+            lasting=True,
         ),
         _counter(
             "listener_overflows_total",

@@ -28,10 +28,10 @@ class Figures:
         self.values.setdefault(family.name, {})[labels] = value
 
     def add(self, other: "Figures", levels: bool = True) -> None:
-        """Make these the figures of both; without ``levels`` only what ``other`` has counted."""
+        """Make these the figures of both; without ``levels`` only what of ``other`` lasts."""
         for name, samples in other.values.items():
             family = FAMILIES[name]
-            if family.kind is Kind.GAUGE and not levels:
+            if family.kind is Kind.GAUGE and not (levels or family.lasting):
                 continue
             own = self.values.setdefault(name, {})
             for labels, value in samples.items():
