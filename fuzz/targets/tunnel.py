@@ -69,7 +69,7 @@ def _sealed(box: Aead, counter: int, plain: bytes) -> bytes:
 class _Fresh:
     """A guard that has seen nothing."""
 
-    def add(self, salt: bytes) -> bool:
+    def add(self, salt: bytes, timestamp: int = 0) -> bool:
         return True
 
 

@@ -346,7 +346,7 @@ class BrokenStore:
     def __init__(self) -> None:
         self.asked = 0
 
-    def add(self, salt: bytes) -> bool:
+    def add(self, salt: bytes, timestamp: int = 0) -> bool:
         self.asked += 1
         if self.asked > 1:
             raise OSError("no locks available")

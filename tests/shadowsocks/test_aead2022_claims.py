@@ -30,7 +30,7 @@ class Ends:
     def now(self) -> float:
         return self.wall
 
-    def add(self, salt: bytes) -> bool:
+    def add(self, salt: bytes, timestamp: int = 0) -> bool:
         fresh = salt not in self.known
         self.known.add(salt)
         return fresh

@@ -55,7 +55,7 @@ class Salts:
     def __init__(self) -> None:
         self.seen: set[bytes] = set()
 
-    def add(self, salt: bytes) -> bool:
+    def add(self, salt: bytes, timestamp: int = 0) -> bool:
         fresh = salt not in self.seen
         self.seen.add(salt)
         return fresh

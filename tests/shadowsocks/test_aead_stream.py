@@ -59,7 +59,7 @@ class Guard:
         self.answer = answer
         self.asked: list[bytes] = []
 
-    def add(self, salt: bytes) -> bool:
+    def add(self, salt: bytes, timestamp: int = 0) -> bool:
         self.asked.append(salt)
         return self.answer
 

@@ -122,6 +122,76 @@ TestRemembering = Remembering.TestCase
 TestRemembering.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
 
 
+# --- salts with timestamps --------------------------------------------------------------------
+
+
+class Flooded(RuleBasedStateMachine):
+    """Salts with timestamps at any rate, some without, and clocks that go anywhere."""
+
+    @initialize(capacity=st.sampled_from([1, 3, 10]))
+    def create(self, capacity: int) -> None:
+        buffer = bytearray(ReplayStore.required_size(capacity))
+        self.stores = [store_of(capacity, buffer), store_of(capacity, buffer)]
+        self.fresh = 0
+        self.now = 1_700_000_000
+        self.accepted: list[tuple[bytes, int]] = []
+
+    @rule(worker=st.integers(0, 1), offset=st.integers(-30, 30), count=st.integers(1, 15))
+    def arrive(self, worker: int, offset: int, count: int) -> None:
+        for salt in salts(self.fresh, self.fresh + count):
+            if self.stores[worker].add(salt, self.now + offset):
+                self.accepted.append((salt, self.now + offset))
+        self.fresh += count
+
+    @rule(worker=st.integers(0, 1), count=st.integers(1, 30))
+    def arrive_without(self, worker: int, count: int) -> None:
+        """A recording of these is good again one day, and a new one is always good."""
+        assert all(map(self.stores[worker].add, salts(self.fresh, self.fresh + count)))
+        self.fresh += count
+
+    @rule(worker=st.integers(0, 1), which=st.integers(0))
+    def replay(self, worker: int, which: int) -> None:
+        if self.accepted:
+            assert not self.stores[worker].add(*self.accepted[which % len(self.accepted)])
+
+    @rule(seconds=st.integers(-3600, 3600))
+    def set_clock(self, seconds: int) -> None:
+        self.now += seconds
+
+    def teardown(self) -> None:
+        for salt, timestamp in getattr(self, "accepted", []):
+            assert not self.stores[0].add(salt, timestamp)
+
+
+TestFlooded = Flooded.TestCase
+TestFlooded.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
+
+
+@pytest.mark.parametrize("capacity", [1, 10, 700])
+def test_where_a_generation_lasts_for_61_seconds_nobody_is_refused(capacity: int) -> None:
+    store, chance = store_of(capacity), random.Random(capacity)
+    per_second = capacity / 61
+    for n, salt in enumerate(salts(0, 8 * capacity + 50)):
+        now = 1_700_000_000 + int(n / per_second)
+        # Clocks of clients are off by as much as is allowed, one way or the other.
+        assert store.add(salt, now + chance.choice((-30, 0, 30)))
+
+
+def test_in_a_flood_the_latest_is_accepted_and_what_may_be_forgotten_is_not() -> None:
+    capacity = 10
+    store = store_of(capacity)
+    assert store.add(b"recorded", 1000)
+    assert all(store.add(salt, 1001) for salt in salts(0, 10))
+    assert all(store.add(salt, 1002) for salt in salts(10, 22))
+    # Its generation is forgotten, and so might be everything that has come in the same second.
+    assert b"recorded" not in store
+    assert not store.add(b"recorded", 1000)
+    assert not store.add(b"never seen", 1001)
+    assert store.add(b"never seen", 1002)
+    # What says no time is not judged by it.
+    assert store.add(b"of another protocol")
+
+
 # --- how much it does at once -----------------------------------------------------------------
 
 
@@ -294,12 +364,12 @@ def test_death_between_any_two_stores(capacity: int, accepted: int) -> None:
     outcomes = set()
     for step in itertools.count():
         buffer = bytearray(start)
-        died = dies_at(step, partial(store_of(capacity, buffer).add, victim))
+        died = dies_at(step, partial(store_of(capacity, buffer).add, victim, 1000))
         survivor = store_of(capacity, buffer)
         last = deque(salts(0, accepted), maxlen=capacity)
         stored = victim in survivor
         outcomes.add(stored)
-        assert survivor.add(victim) is not stored
+        assert survivor.add(victim, 1000) is not stored
         # Accepted, by the one that died or by the one that lives.
         last.append(victim)
         assert all(salt in survivor for salt in last)
@@ -309,6 +379,8 @@ def test_death_between_any_two_stores(capacity: int, accepted: int) -> None:
             last.append(salt)
             assert last[0] in survivor
             assert last[-1] in survivor
+            # Remembered, or forgotten together with its second.
+            assert not survivor.add(victim, 1000)
         if not died:
             break
     # It did die before the salt was stored, and behind it.

@@ -133,8 +133,8 @@ class ServerHandshake(_Handshake[TunnelRequested]):
         if kind != REQUEST:
             raise RemoteProtocolError(f"a header of type {kind}, which is no request")
         self._timestamps.check(timestamp)
-        if not self._guard.add(salt):
-            raise ReplayError("this salt has opened a stream before")
+        if not self._guard.add(salt, timestamp):
+            raise ReplayError("this salt has opened a stream before, or may have")
         return int(size)
 
 

@@ -294,7 +294,8 @@ class SessionTable:
 
     def _claim(self, key: bytes, incoming: _Incoming, second: int) -> None:
         """Judge the session's packets of that second from here on, or raise ``ReplayError``."""
-        if self._guard is not None and not self._guard.add(key + second.to_bytes(8, "big")):
+        claim = key + second.to_bytes(8, "big")
+        if self._guard is not None and not self._guard.add(claim, second):
             raise ReplayError("a packet that was heard, or may have been, before this table began")
         if len(incoming.claimed) > REMEMBERED:
             incoming.claimed = {one for one in incoming.claimed if one > second - REMEMBERED}

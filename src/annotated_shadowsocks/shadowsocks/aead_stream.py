@@ -32,8 +32,12 @@ MAX_PAYLOAD = 0x3FFF
 class SaltGuard(Protocol):
     """Remembers salts: the one question and the one answer are a single atomic step."""
 
-    def add(self, salt: bytes) -> bool:
-        """True where ``salt`` was never seen; it is remembered from then on."""
+    def add(self, salt: bytes, timestamp: int = 0) -> bool:
+        """True where ``salt`` was never seen; it is remembered from then on.
+
+        With a ``timestamp``, that of its header, it cannot be forgotten too early: False where it
+        may have been.
+        """
         ...
 
 

@@ -8,7 +8,7 @@ The store is one flat buffer, so that worker processes can share it: a page of h
 tables of keyed 64-bit tags, open addressing, linear probing, zero for a free slot::
 
     +---------------------+--------------------+--------------------+
-    | identity  state  .. |  even generations  |  odd generations   |
+    | identity state .... |  even generations  |  odd generations   |
     +---------------------+--------------------+--------------------+
     |      one page       |  1.5 slots a salt  |  1.5 slots a salt  |
 
@@ -18,9 +18,17 @@ one is not asked any more, and each salt that follows clears one page of it. Whe
 clear the next generation starts there. So nothing is ever cleared in one long step, and between
 ``capacity`` and a little over twice as many salts are remembered at any time.
 
-All that changes besides the slots is one word, the state: the number of the generation and how
+All that has to change with the slots is one word, the state: the number of the generation and how
 many salts it holds. Which table is current and which page is to be cleared follow from it. A
 process may be killed anywhere: ``add`` says in which order it stores, and why that is enough.
+
+A million salts are an hour of a busy server or ten seconds of a flood. Where a salt comes with a
+timestamp, as in SIP022, forgetting it early must not let its recording in. So each generation has
+a word for the latest timestamp that came in it, and one more word is the latest in any generation
+that was forgotten: what is not later than that is refused, seen before or not. A generation that
+lasts for a minute forgets only what is too old by then, and nobody notices; in a flood, whoever has
+a slow clock is refused, and no recording is accepted. No clock of ours is asked, so none can be
+set back.
 
 How exact: a salt among the last ``capacity`` is always refused. A new one is refused by mistake
 where its tag equals one of the two million or so in the store, once in 9e12 checks, and nobody
@@ -49,6 +57,9 @@ _CLEAR_PAGE = memoryview(bytes(_PAGE * _WORD)).cast("Q")
 
 _IDENTITY = 0
 _STATE = 1
+#: The latest timestamp that was forgotten, and the latest in even and in odd generations.
+_FORGOTTEN = 2
+_LATEST = 3
 #: What one generation adds to the state; the part below counts salts.
 _GENERATION = 1 << 32
 
@@ -102,8 +113,12 @@ class ReplayStore:
         with lock:
             self._identify()
 
-    def add(self, salt: bytes) -> bool:
-        """Remember ``salt``; True where it was new. Check and insertion are one step."""
+    def add(self, salt: bytes, timestamp: int = 0) -> bool:
+        """Remember ``salt``; True where it was new. Check and insertion are one step.
+
+        ``timestamp`` is the second, since 1970, that the salt's owner gave with it, or 0 for none.
+        Where it is so early that the salt may have been forgotten, that is False too.
+        """
         tag = self._tag(salt)
         with self._lock:
             generation, count = self._position()
@@ -115,12 +130,18 @@ class ReplayStore:
                 # A process that dies here leaves the state as it is, and the next one clears the
                 # same page again.
                 page = (count - self._capacity) * _PAGE
+                self._raise(_FORGOTTEN, self._header[_LATEST + (~generation & 1)])
                 older[page : page + _PAGE] = _CLEAR_PAGE
             # In generation 0 there is no older one, and reading shared memory would allocate it
             # [linux shmem_fault].
             elif generation and older[_find(older, tag)]:
                 return False
-            # The tag first: dying before the state is stored leaves a salt remembered that is not
+            if 0 < timestamp <= self._header[_FORGOTTEN]:
+                return False
+            # What this word holds of the generation before the last is among the forgotten, so
+            # whatever passes is later. Before the tag: a salt that is remembered must be covered.
+            self._raise(_LATEST + (generation & 1), timestamp)
+            # Then the tag: dying before the state is stored leaves a salt remembered that is not
             # counted, so this generation lasts one salt longer. The other order would count a salt
             # that is not remembered, and forget an old one too early. Each store is one aligned
             # word, so there is no half of it.
@@ -130,7 +151,7 @@ class ReplayStore:
         return True
 
     def __contains__(self, salt: bytes) -> bool:
-        """Whether ``add`` would refuse ``salt``; changes nothing."""
+        """Whether ``add`` would refuse ``salt``, whatever its timestamp; changes nothing."""
         tag = self._tag(salt)
         with self._lock:
             generation, count = self._position()
@@ -144,6 +165,10 @@ class ReplayStore:
         """How many salts were remembered since the buffer was empty."""
         generation, count = divmod(self._header[_STATE], _GENERATION)
         return generation * self._limit + count
+
+    def _raise(self, word: int, timestamp: int) -> None:
+        if timestamp > self._header[word]:
+            self._header[word] = timestamp
 
     def _position(self) -> tuple[int, int]:
         """The current generation and how many salts it holds."""

@@ -9,8 +9,9 @@ anyway::
               ^ at the earliest: now    30 s                       61 s
 
 61 and not 60, because both clocks are rounded down to a second. What remembers salts for this
-protocol holds each of them that long at least, and measures it without the wall clock: after that
-was set back, old timestamps are recent once more.
+protocol counts no seconds: when the clock was set back, old timestamps are recent once more. It
+knows the timestamp of each salt, and refuses all that are as early as one it has forgotten (see
+``replay``).
 """
 
 from collections.abc import Callable

@@ -201,7 +201,7 @@ async def rested(*services: Service) -> None:
 class _Nothing:
     """Remembers no salt: a client that a test plays may be answered by a recording."""
 
-    def add(self, salt: bytes) -> bool:
+    def add(self, salt: bytes, timestamp: int = 0) -> bool:
         return True
 
 
