@@ -5,7 +5,7 @@ takes a moment. ``MissingPackage`` says how to get it.
 """
 
 from collections.abc import Callable
-from typing import Protocol
+from typing import Protocol, cast
 
 __all__ = ["MissingPackage", "rc2_cfb", "salsa20"]
 
@@ -71,6 +71,10 @@ def rc2_cfb(key: bytes, iv: bytes) -> _Stream:
         raise MissingPackage from None
     # [RFC2268 §2] the key may count for fewer bits than it has, or more; OpenSSL takes as many
     bits = 8 * len(key)
-    return _Stream(
-        lambda: ARC2.new(key, ARC2.MODE_CFB, iv=iv, segment_size=64, effective_keylen=bits)
-    )
+
+    def make() -> _Cipher:
+        made = ARC2.new(key, ARC2.MODE_CFB, iv=iv, segment_size=64, effective_keylen=bits)
+        # The package's own types know only that it is a mode, and not which.
+        return cast(_Cipher, made)
+
+    return _Stream(make)
