@@ -15,6 +15,8 @@ __all__ = ["evp_bytes_to_key", "session_subkey"]
 
 _INFO = b"ss-subkey"
 
+_SHA1 = hashes.SHA1()
+
 
 def evp_bytes_to_key(password: bytes, key_size: int) -> bytes:
     """The first ``key_size`` octets of D1, D2, ...: D1 = MD5(password), Dn = MD5(Dn-1, password).
@@ -30,4 +32,4 @@ def evp_bytes_to_key(password: bytes, key_size: int) -> bytes:
 
 def session_subkey(key: bytes, salt: bytes) -> bytes:
     """HKDF-SHA1 of ``key`` with ``salt`` and info ``ss-subkey``, as long as the key [SIP004]."""
-    return HKDF(hashes.SHA1(), len(key), salt, _INFO).derive(key)
+    return HKDF(_SHA1, len(key), salt, _INFO).derive(key)

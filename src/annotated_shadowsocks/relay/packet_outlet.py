@@ -120,6 +120,8 @@ class PacketOutlet:
         """Pass on what targets have sent."""
         outside = self._outside
         inbound = outside.poller.scratch.inbound
+        # Most answers have the source of the one before, and a tuple is compared sooner than made.
+        last, endpoint = None, Endpoint("", 0)
         for _ in range(BATCH):
             try:
                 count, source = sock.recvfrom_into(inbound)
@@ -132,7 +134,9 @@ class PacketOutlet:
             if self.strict and _plain(source[0], source[1]) not in self._peers:
                 outside.dropped["stranger"] += 1
                 continue
-            self._received(Endpoint(*source[:2]), inbound[:count])
+            if source != last:
+                last, endpoint = source, Endpoint(*source[:2])
+            self._received(endpoint, inbound[:count])
             if self.closed:
                 return
 

@@ -23,7 +23,7 @@ class Places(Generic[T]):
     another; it calls ``leave``.
     """
 
-    __slots__ = ("_end", "_idle", "_most", "_owners", "_per_owner", "_things")
+    __slots__ = ("_end", "_idle", "_most", "_owners", "_per_owner", "_things", "touch")
 
     def __init__(
         self,
@@ -37,6 +37,8 @@ class Places(Generic[T]):
         self._per_owner = per_owner
         self._end = end
         self._idle: DeadlineQueue[T] = DeadlineQueue(loop, timeout, end)
+        #: Tells that a thing is in use. Called for each datagram, so it is not wrapped.
+        self.touch: Callable[[T], None] = self._idle.add
         self._things: dict[T, Hashable] = {}
         self._owners: dict[Hashable, dict[T, None]] = {}
 
@@ -53,10 +55,6 @@ class Places(Generic[T]):
             self._end(self._idle.oldest())
         self._things[thing] = owner
         self._owners.setdefault(owner, {})[thing] = None
-        self._idle.add(thing)
-
-    def touch(self, thing: T) -> None:
-        """``thing`` is in use."""
         self._idle.add(thing)
 
     def leave(self, thing: T) -> bool:

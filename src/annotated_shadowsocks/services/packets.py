@@ -12,6 +12,7 @@ of sessions are in ``session_packets``.
 """
 
 from collections.abc import Callable, Hashable
+from functools import lru_cache
 from types import ModuleType
 from typing import Protocol
 
@@ -45,6 +46,7 @@ def portable(host: str) -> str:
     return host.partition("%")[0]
 
 
+@lru_cache(maxsize=4096)
 def encoded(source: Endpoint) -> bytes:
     """``source`` as the head of its answer."""
     return address.encode(Endpoint(portable(source.host), source.port))
