@@ -9,6 +9,7 @@ finished ones are forgotten.
 import argparse
 import resource
 import time
+from dataclasses import replace
 
 from annotated_shadowsocks.simulator.arrivals import Poisson
 from annotated_shadowsocks.simulator.report import Report
@@ -31,14 +32,8 @@ def scenarios(clients: int) -> dict[str, Scenario]:
     stalls = tuple(Stall(at * SECOND, SECOND // 4) for at in range(1, 60, 5))
     return {
         "quiet": quiet,
-        "far": Scenario(arrivals=quiet.arrivals, backlog=4096, delay=ways, loss=0.01),
-        "stalled": Scenario(
-            arrivals=quiet.arrivals,
-            backlog=128,
-            workers=4,
-            accept_cost=quiet.accept_cost,
-            stalls=stalls,
-        ),
+        "far": replace(quiet, delay=ways, loss=0.01),
+        "stalled": replace(quiet, backlog=128, stalls=stalls),
     }
 
 

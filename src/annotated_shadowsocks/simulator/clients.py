@@ -123,13 +123,14 @@ class Clients:
         if not self._scenario.speaks:
             way.carry(attempt, "ACK", server.receive_ack)
             return
-        if not way.loss:
+        lost = [way.is_lost(attempt, what) for what in ("ACK", "data")] if way.loss else ()
+        if not any(lost):
             # One event for both: nothing can come between two segments that are sent at once.
-            way.carry(attempt, "ACK", server.receive_final)
+            way.bring(attempt, server.receive_final)
+        elif not all(lost):
+            way.bring(attempt, server.receive_ack)
         else:
-            arrives = way.carry(attempt, "ACK", server.receive_ack)
-            if not way.carry(attempt, "data", server.receive_ack) and not arrives:
-                self.insist(attempt)
+            self.insist(attempt)
         if attempt.delay >= RTO_MIN:
             # It may say it again before it can be known that the first time was for nothing.
             self.insist(attempt)

@@ -27,8 +27,12 @@ class Way:
         """Have a segment arrive in due time, or not at all: then False."""
         if self.loss and self.is_lost(attempt, what):
             return False
-        self._at(self._agenda.now + attempt.delay, arrival, attempt)
+        self.bring(attempt, arrival)
         return True
+
+    def bring(self, attempt: Attempt, arrival: Callable[[Attempt, Instant], None]) -> None:
+        """Have what is not lost arrive in due time."""
+        self._at(self._agenda.now + attempt.delay, arrival, attempt)
 
     def is_lost(self, attempt: Attempt, what: str) -> bool:
         """Draw lots. ``what`` is SYN, SYN/ACK, ACK, data or RST."""
