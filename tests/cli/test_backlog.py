@@ -64,8 +64,8 @@ def test_every_backlog_has_a_column_in_one_block_or_another(
 
 def test_a_full_queue(capsys: pytest.CaptureFixture[str]) -> None:
     _, out, _ = compare(capsys, "-b", "2", "-p", "freebsd-12", "-p", "linux-6.18")
-    assert "freebsd-12  SYN/ACK   RST" in out.splitlines()
-    assert "linux-6.18  nothing   ignored, SYN/ACK again" in out.splitlines()
+    assert "freebsd-12  SYN/ACK   RST                     FreeBSD 12 and later" in out.splitlines()
+    assert "linux-6.18  nothing   ignored, SYN/ACK again  Linux 6.18" in out.splitlines()
 
 
 def test_the_object_has_rules_and_numbers(capsys: pytest.CaptureFixture[str]) -> None:

@@ -92,7 +92,7 @@ def test_a_live_listener_is_measured(capsys: pytest.CaptureFixture[str]) -> None
             stop.set()
             thread.join()
     assert (code, err) == (0, "")
-    assert out.startswith("Measured for 0.5")
+    assert out.startswith("Measured for ")
 
 
 def test_the_drain_gives_the_cost(

@@ -57,6 +57,7 @@ def test_the_document(capsys: pytest.CaptureFixture[str]) -> None:
     ("words", "what"),
     [
         ((), "nobody comes"),
+        (("--clients", "9"), "unknown flag --clients; try 'backlog --help'"),
         (("-r", "x"), "--rate: 'x' cannot be read"),
         (("-r", "5", "-p", "linux-9"), "there is no such profile"),
         (("-r", "5", "--set", "somaxconn=-1"), "-1 is impossible"),

@@ -17,17 +17,12 @@ from annotated_shadowsocks.lab.tour import Scene
 from annotated_shadowsocks.lab.verdict import Verdict
 from annotated_shadowsocks.pictures.trace import from_jsonl
 from annotated_shadowsocks.scripts.parser import parse
-from annotated_shadowsocks.tcp_model.profiles import find
-from annotated_shadowsocks.tcp_model.survey import survey
-
-FEW_NUMBERS = {"linux-6.18": survey(find("linux-6.18"), tour.BACKLOGS)}
 
 
 @pytest.fixture(autouse=True)
 def surroundings(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Eighty columns, and not the four seconds that all systems take."""
+    """No colour, wherever this is run."""
     monkeypatch.setenv("NO_COLOR", "1")
-    monkeypatch.setattr(tour, "numbers", lambda *_: FEW_NUMBERS)
 
 
 def told(capsys: pytest.CaptureFixture[str], *words: str, code: int = 0) -> str:

@@ -8,6 +8,7 @@ import pytest
 from annotated_shadowsocks.errors import ConfigError
 from annotated_shadowsocks.lab.kernel_stage import KernelStage
 from annotated_shadowsocks.lab.stage import Queues
+from annotated_shadowsocks.pictures.trace import SYN_QUEUE, QueueMeasured
 from annotated_shadowsocks.scripts.statements import (
     ClientCall,
     ClientVerb,
@@ -173,3 +174,18 @@ def test_a_trace_has_what_was_sent_and_how_deep_the_queues_were(stage: KernelSta
     heard = stage.receive("P", False, stage.now)
     assert heard is not None
     assert heard.segment.flags == RST
+
+
+def test_an_expiry_is_in_the_trace_at_its_time(stage: KernelStage) -> None:
+    stage.set_sysctl("tcp_synack_retries", 0, clients=False)
+    stage.listen(3, 2)
+    stage.send("P", syn(stage, "P"))
+    began = stage.now
+    stage.advance(began + 2 * SECOND)
+    seen = [
+        (event.depth, event.at)
+        for event in stage.trace("").events
+        if isinstance(event, QueueMeasured) and event.queue == SYN_QUEUE
+    ]
+    assert [depth for depth, _ in seen] == [0, 1, 0]
+    assert seen[-1][1] - began < 2 * SECOND

@@ -52,5 +52,5 @@ def test_a_scene_that_is_not_there() -> None:
 def test_the_numbers_are_those_of_the_formulas() -> None:
     numbers = tour.numbers((0, 1, 5))
     # b + 1 of Linux, floor(3b/2) + 1 of 4.4BSD.
-    assert [one.connections for one in numbers["linux-6.18"]] == [1, 2, 6]
-    assert [one.connections for one in numbers["bsd44"]] == [1, 2, 8]
+    assert numbers["linux-6.18"] == [1, 2, 6]
+    assert numbers["bsd44"] == [1, 2, 8]

@@ -17,7 +17,7 @@ from ..pictures.recorder import Recorder
 from ..pictures.trace import Party
 from ..scripts.statements import WireRule
 from ..tcp_model import packet
-from ..tcp_model.instant import Instant
+from ..tcp_model.instant import MILLISECOND, Instant
 from ..tcp_model.segment import Segment, Unreachable
 from .live_host import LiveHost, Packet
 from .stage import Heard
@@ -27,6 +27,8 @@ __all__ = ["LiveWire"]
 
 #: Whoever has no name in the script.
 STRANGER = "?"
+#: How long nothing may come before somebody looks what a timer has done meanwhile.
+_GLANCE = 100 * MILLISECOND
 
 
 class _Carried(NamedTuple):
@@ -76,9 +78,11 @@ class LiveWire:
             now = self.now
             if now >= until or enough():
                 return
-            due = min(until, self._delayed[0][0]) if self._delayed else until
+            due = min(until, now + _GLANCE, *(when for when, _ in self._delayed[:1]))
             # Milliseconds, rounded up: a poll that returns early would spin.
-            self._poll.poll(max(0, -(-(due - now) // 1_000_000)))
+            if not self._poll.poll(max(0, -(-(due - now) // 1_000_000))):
+                # A request that expires sends nothing.
+                self.changed()
 
     def take(self, name: str, inbound: bool) -> Heard | None:
         """The first segment of a name and direction that was not taken, or None."""

@@ -15,7 +15,7 @@ from ..scripts.parser import parse
 from ..scripts.statements import Comment, Script
 from ..tcp_model.profiles import DEFAULT, PROFILES
 from ..tcp_model.profiles import find as find_profile
-from ..tcp_model.survey import Survey, survey
+from ..tcp_model.survey import connections
 from .conductor import conduct
 from .model_stage import ModelStage
 from .verdict import Verdict
@@ -76,9 +76,9 @@ def on_kernel(scene: Scene) -> Verdict:
         return conduct(scene.script, stage)
 
 
-def numbers(backlogs: Sequence[int] = BACKLOGS) -> dict[str, list[Survey]]:
-    """What listen(b) means on each system, found out by connecting until it is full."""
-    return {name: survey(find_profile(name), backlogs) for name in PROFILES}
+def numbers(backlogs: Sequence[int] = BACKLOGS) -> dict[str, list[int]]:
+    """How many clients get a connection on each system, found out by connecting."""
+    return {name: [connections(find_profile(name), b) for b in backlogs] for name in PROFILES}
 
 
 def _read(file_name: str, text: str) -> Scene:

@@ -18,7 +18,7 @@ from .profile import Profile
 from .segment import ACK, RST, SYN, Flow, Segment
 from .seqnum import add
 
-__all__ = ["AckAnswer", "Answers", "Survey", "SynAnswer", "answers", "survey"]
+__all__ = ["AckAnswer", "Answers", "Survey", "SynAnswer", "answers", "connections", "survey"]
 
 _SERVER = Endpoint("192.0.2.1", 80)
 _NOON: Instant = 0
@@ -99,6 +99,11 @@ class _Bench:
         return queue.depth
 
 
+def connections(profile: Profile, backlog: int) -> int:
+    """How many clients, one by one, get a connection in the accept queue."""
+    return _Bench(profile, backlog).fill()
+
+
 def survey(profile: Profile, backlogs: Iterable[int]) -> list[Survey]:
     """Fill both queues of a listener and count, for each backlog."""
     by_limit: dict[int, int] = {}
@@ -109,7 +114,7 @@ def survey(profile: Profile, backlogs: Iterable[int]) -> list[Survey]:
         limit, syn_limit = bench.listener.accept_queue.limit, bench.listener.syn_queue.limit
         # Most backlogs beyond a maximum, and all half-open caches of a host, are the same case.
         if limit not in by_limit:
-            by_limit[limit] = _Bench(profile, backlog).fill()
+            by_limit[limit] = connections(profile, backlog)
         if syn_limit not in by_syn_limit:
             by_syn_limit[syn_limit] = _hold(bench)
         found.append(Survey(backlog, limit, by_limit[limit], by_syn_limit[syn_limit]))
