@@ -60,6 +60,12 @@ def test_a_full_listener_by_its_numbers() -> None:
     assert "3 listeners" in picture and "12:00:05" in picture
 
 
+def test_a_long_filter_leaves_the_clock_its_place() -> None:
+    view = WatchView(words="sport = :8000 or " * 5)
+    head = frame(history(), view, setting())[0].text
+    assert len(head) == 80 and head.endswith("… 12:00:05")
+
+
 def test_drops_that_are_not_told_are_a_question() -> None:
     (row,) = [line for line in text(history(), WatchView()).splitlines() if "8002" in line]
     assert row.split()[3] == "?"

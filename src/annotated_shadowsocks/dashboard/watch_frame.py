@@ -66,13 +66,13 @@ def frame(history: History, view: WatchView, setting: Setting) -> list[Line]:
         body = [*_rows(tracks, view, history, setting, room)]
     body = body[:room] + [Line("")] * (room - len(body))
     lines = [*head, *body, Line(_foot(history, view))]
-    return [Line(_cut(line.text, setting), line.emphasis) for line in lines]
+    return [Line(_cut(line.text, setting.width, setting), line.emphasis) for line in lines]
 
 
-def _cut(text: str, setting: Setting) -> str:
-    if len(text) <= setting.width:
+def _cut(text: str, width: int, setting: Setting) -> str:
+    if len(text) <= width:
         return text
-    return text[: setting.width - 1] + ("…" if setting.unicode else ">")
+    return text[: width - 1] + ("…" if setting.unicode else ">")
 
 
 def _head(history: History, view: WatchView, setting: Setting, count: int) -> Iterator[Line]:
@@ -83,7 +83,8 @@ def _head(history: History, view: WatchView, setting: Setting, count: int) -> It
         f"backlog watch  {setting.namespace}  {count} listener{'s' * (count != 1)}"
         f"  by {SORTS[view.sort][0]}{turned}{words}{held}"
     )
-    yield Line(f"{left:<{setting.width - len(setting.clock) - 1}} {setting.clock}", Emphasis.BOLD)
+    room = max(1, setting.width - len(setting.clock) - 1)
+    yield Line(f"{_cut(left, room, setting):<{room}} {setting.clock}", Emphasis.BOLD)
     sums = (
         ("overflows", "ListenOverflows"),
         ("drops", "ListenDrops"),
