@@ -3,6 +3,14 @@
 The stores live in a file (see ``salt_file``), or in anonymous shared memory that is mapped before
 the first fork. Their lock is a record lock, because the kernel releases it when its holder dies,
 however it dies; a semaphore would stay taken, and with it every handshake to come.
+
+Two system calls for each salt are what that costs: one hundredth of what a connection costs, and
+three of what a datagram does. A process that is alone with its file pays them too. Rejected:
+leaving the lock out until somebody else comes, which takes an exclusive flock(2) and a word in the
+header that asks for it; whoever comes second would have to wait until the first looks at that
+word, and a first that is stopped would let nobody start. Rejected as well: no lock at all and an
+order of stores. Two processes that are shown one salt at one time both find its slot free, and
+memory has nothing that Python could compare and exchange.
 """
 
 import asyncio
