@@ -182,6 +182,20 @@ def test_an_overflow_between_two_readings_is_charged_by_the_next_look(
     assert seen(probe, "listener_overflows_total", stalled, "socket") == 2
 
 
+def test_a_queue_that_filled_and_emptied_while_nobody_looked(
+    stalled: StalledListener, kernel: Kernel, caplog: pytest.LogCaptureFixture
+) -> None:
+    kernel.drops = {stalled.cookie: 0}
+    probe = QueueProbe(kernel.readings())
+    probe.watch([(stalled.sock, None)], 8)
+    probe.look(0.0)
+    kernel.overflows += 2
+    kernel.drops = {stalled.cookie: 2}
+    probe.look(1.0)
+    [warning] = warnings(caplog)
+    assert " was full between two looks, which saw 0 of 8: 2 times a client was turned" in warning
+
+
 def test_a_kernel_that_does_not_tell_whose_they_are(
     stalled: StalledListener, kernel: Kernel, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -255,8 +255,12 @@ class QueueProbe:
         what = f"{lost} times a client was turned away{whose}" if lost else "nearly full"
         more = f"; {len(troubled) - 1} other queues too" if len(troubled) > 1 else ""
         _log.warning(
-            "the accept queue of %s was at %d of %d: %s%s; %s",
+            "the accept queue of %s %s %d of %d: %s%s; %s",
             one.name,
+            # A loop that stood still has seen nothing of it, and the kernel has counted.
+            "was at"
+            if not lost or one.source != "socket" or one.peak > one.limit
+            else "was full between two looks, which saw",
             one.peak,
             one.limit,
             what,
