@@ -14,6 +14,7 @@ from annotated_shadowsocks.shadowsocks.psk import PreSharedKey
 from annotated_shadowsocks.testing.loops import LOOPS, run_on
 from annotated_shadowsocks.testing.probes import End, Probe, Reaction, When, reactions
 from annotated_shadowsocks.testing.server_harness import (
+    Service,
     TunnelClient,
     client_key,
     password,
@@ -74,7 +75,7 @@ def variable(dst: bytes, padding: int = 0, payload: bytes = b"hello") -> bytes:
 def bad_requests(chain: KeyChain, dst: bytes) -> dict[str, bytes]:
     """What only a holder of the key can send, and what SIP022 forbids."""
     now, good = int(time.time()), variable(dst)
-    stamps = {0, now - 33, now + 33, 1 << 63, (1 << 64) - 1}
+    stamps = {0, now - 40, now + 40, 1 << 63, (1 << 64) - 1}
     probes = {f"time {at}": request(chain, good, timestamp=at) for at in stamps}
     for kind in (1, 2, 255):
         probes[f"type {kind}"] = request(chain, good, kind=kind)
@@ -119,6 +120,8 @@ async def probe(
     """All probes meet the same: silence until the deadline, or a FIN for a FIN."""
     fin = timeout == LONG
     with serve(server_config(method, timeout=timeout, users=users)) as service:
+        # However long it takes, what is a little too early or too late stays so.
+        set_clock(service, time.time())
         async with Target() as target:
             dst = address.encode(target.endpoint)
             genuine = request(chain, variable(dst))
@@ -183,6 +186,60 @@ def test_what_may_be_odd_and_is_served(loop_name: str, method: str) -> None:
                     request(chain, variable(dst, 60_000)),
                 ):
                     assert await record(service.endpoint, wire)
+
+    run_on(loop_name, main)
+
+
+def set_clock(service: Service, now: float) -> None:
+    """The wall clock of ``service`` alone, and it stands still."""
+    service.assembly.runtime.timestamps._wall = lambda: now
+
+
+@both_loops
+@methods_2022
+def test_a_replay_after_a_minute_of_a_clock_that_was_ahead(loop_name: str, method: str) -> None:
+    async def main() -> None:
+        chain, now = KeyChain(key(method)), float(int(time.time()))
+        with serve(server_config(method, timeout=SHORT)) as service:
+            async with Target() as target:
+                dst = address.encode(target.endpoint)
+                set_clock(service, now)
+                genuine = request(chain, variable(dst), timestamp=int(now) + 30)
+                assert await record(service.endpoint, genuine)
+                # 60 s later the timestamp is good for the last time, and then it is not.
+                for later in (1.0, 30.0, 60.0, 60.5, 61.0, 90.0):
+                    set_clock(service, now + later)
+                    tried = {"a replay": Probe((genuine,))}
+                    seen = await reactions(service.endpoint, tried, SHORT)
+                    assert seen == {SILENCE: ["a replay"]}
+                    fresh = request(chain, variable(dst), timestamp=int(now + later))
+                    assert await record(service.endpoint, fresh)
+                assert target.accepts == 1 + 6
+
+    run_on(loop_name, main)
+
+
+@both_loops
+@methods_2022
+def test_a_clock_that_is_set_back_revives_nothing(loop_name: str, method: str) -> None:
+    async def main() -> None:
+        chain, now = KeyChain(key(method)), int(time.time()) + 1000
+        with serve(server_config(method, timeout=SHORT)) as service:
+            async with Target() as target:
+                dst = address.encode(target.endpoint)
+                recorded = {}
+                for second in (now - 120, now - 60, now):
+                    set_clock(service, second)
+                    genuine = request(chain, variable(dst), timestamp=second)
+                    assert await record(service.endpoint, genuine)
+                    recorded[f"a replay of {second}"] = Probe((genuine,))
+                for second in (now - 60, now - 120):
+                    set_clock(service, second)
+                    seen = await reactions(service.endpoint, recorded, SHORT)
+                    assert seen == {SILENCE: list(recorded)}
+                    fresh = request(chain, variable(dst), timestamp=second)
+                    assert await record(service.endpoint, fresh)
+                assert target.accepts == 3 + 2
 
     run_on(loop_name, main)
 
