@@ -22,6 +22,7 @@ from sphinx.util.docutils import SphinxDirective
 from sphinx.util.typing import ExtensionMetadata
 
 from annotated_shadowsocks.cli import arguments, backlog, exits, service, url
+from annotated_shadowsocks.config.manager import LIBEV_MANAGER
 from annotated_shadowsocks.config.option import RUST_PROGRAMS, Option, Scope, Standing
 from annotated_shadowsocks.config.options import OPTIONS, flags_of
 from annotated_shadowsocks.telemetry.families import FAMILIES
@@ -173,7 +174,7 @@ def _default(value: object) -> str:
 
 
 def _flags(row: Option[Any]) -> Cell:
-    """The flags of our own programs; those that only one of them has say so."""
+    """The flags of our own programs; those that not all of them have say so."""
     found: dict[str, tuple[str, ...]] = {}
     for program in RUST_PROGRAMS:
         for one in flags_of(row, program):
@@ -181,15 +182,19 @@ def _flags(row: Option[Any]) -> Cell:
             for name in one.names:
                 spelling = f"`{name}`{means}"
                 found[spelling] = (*found.get(spelling, ()), program)
-    # Those of both programs first, so that what is said behind the last is not said of them.
-    cell = _list(sorted(found, key=lambda spelling: -len(found[spelling])))
-    only = set(found.values()) - {RUST_PROGRAMS}
-    return [*cell, *_text(f" of {next(iter(only))[0]}")] if only else cell
+    groups: dict[tuple[str, ...], list[str]] = {}
+    for spelling, programs in found.items():
+        groups.setdefault(programs, []).append(spelling)
+    cell: list[nodes.Node] = []
+    for programs in sorted(groups, key=len, reverse=True):
+        cell += [*(_text(", ") if cell else []), *_list(groups[programs])]
+        cell += [] if programs == RUST_PROGRAMS else _text(f" of {' and '.join(programs)}")
+    return cell
 
 
 def _parser(program: str, *command: str) -> Any:
     """The parser that the command itself uses."""
-    if program in RUST_PROGRAMS:
+    if program in (*RUST_PROGRAMS, LIBEV_MANAGER):
         return arguments.tunnel_parser(program)
     parser: Any = {"backlog": backlog, "ssservice": service, "ssurl": url}[program]._parser(program)
     for word in command:

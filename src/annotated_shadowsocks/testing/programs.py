@@ -36,6 +36,7 @@ _PACKAGES = {
     "dig": "dnsutils",
     "promtool": "prometheus",
     "ss-local": "shadowsocks-libev",
+    "ss-manager": "shadowsocks-libev",
     "ss-server": "shadowsocks-libev",
     "ss-tunnel": "shadowsocks-libev",
     "systemd-socket-activate": "systemd",
