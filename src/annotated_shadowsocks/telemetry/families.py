@@ -1,9 +1,9 @@
 """The series that exist. Pages, dashboards and tests are held to this one table.
 
 A counter only grows, also over the death of the process that counted. A gauge is a level, and of a
-process that is gone there is none, unless it is one that lasts: a high-water mark. Where several processes tell of the same thing, ``merge`` says
-what the whole is: the sum of their parts, or, for what each of them sees with its own eyes, the
-largest.
+process that is gone there is none, unless it is one that lasts: a high-water mark. Where several
+processes tell of the same thing, ``merge`` says what the whole is: the sum of their parts, or, for
+what each of them sees with its own eyes, the largest.
 """
 
 from enum import Enum
