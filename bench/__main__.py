@@ -6,6 +6,8 @@ the machine. Parts: bulk, connect, offered, small, idle, udp, burst.
 """
 
 import argparse
+import shlex
+import signal
 import socket
 import subprocess
 import sys
@@ -87,6 +89,8 @@ def _measure(arguments: argparse.Namespace, run: Run, method: str, echo_port: in
                 for pair in pairs:
                     _progress(f"{method}: {part}, round {round_ + 1}, {pair.kind}")
                     _one(run, scene, part, method, pair)
+                if arguments.json:
+                    run.save(arguments.json)
     _progress("")
 
 
@@ -123,13 +127,13 @@ def main() -> None:
     """Measure, and print."""
     arguments = _arguments()
     raise_descriptor_limit()
+    # Whatever was started is ended, also where the run is.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     socket.setdefaulttimeout(30)
-    run = Run("python -m bench " + " ".join(sys.argv[1:]), host(), {})
+    run = Run(f"python -m bench {shlex.join(sys.argv[1:])}", host(), {})
     with _echo() as port:
         for method in arguments.method:
             _measure(arguments, run, method, port)
-            if arguments.json:
-                run.save(arguments.json)
     print(report.terminal(run, set(OURS)))
     if arguments.html:
         arguments.html.write_text(report.page([run], set(OURS)), "utf-8")

@@ -33,7 +33,8 @@ BASELINE = Path(__file__).with_name("counted.json")
 _CONNECTIONS, _BLOCKS, _BLOCK = 50, 64, 32 * 1024
 _PACKAGE = str(Path(annotated_shadowsocks.__file__).parent)
 _SYSTEM = {"socket", "epoll"}
-_WAITS = {"poll"}
+#: Methods of theirs that are none, or that wait: how often depends on who else is there.
+_NOT_COUNTED = {"poll", "fileno", "gettimeout"}
 
 #: By what was done and what was counted: for each connection, or for each MB.
 Counts = dict[str, dict[str, float]]
@@ -58,7 +59,7 @@ class _Profile:
         elif event == "c_call":
             name = getattr(argument, "__name__", "")
             of = type(getattr(argument, "__self__", None)).__name__
-            if of in _SYSTEM and name not in _WAITS and name != "fileno":
+            if of in _SYSTEM and name not in _NOT_COUNTED:
                 self.counts["system calls"] += 1
             elif name in ("encrypt_into", "decrypt_into", "update_into"):
                 self.counts["boxes"] += 1

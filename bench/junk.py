@@ -9,6 +9,7 @@ it is spent on trying keys but what the server makes it wait.
 
 import argparse
 import os
+import shlex
 import socket
 import statistics
 import sys
@@ -34,11 +35,13 @@ __all__: list[str] = []
 #: Those that take many keys of SIP004 on one port; the others are here with one key.
 MANY = ("ours", "outline-ss-server", "v2ray", "xray-core")
 ONE = ("ours", "shadowsocks-libev", "go-shadowsocks2", "shadowsocks-rust", *MANY[1:])
+#: Who refuses private targets, and cannot be told to serve them: nobody honest comes there.
+NO_LOOPBACK = {"outline-ss-server"}
 _JUNK = 100
 
 
 def _measured(
-    port: int, pid: int, honest: load.Target, rate: int, seconds: float
+    port: int, pid: int, honest: load.Target | None, rate: int, seconds: float
 ) -> dict[str, float]:
     """CPU µs for each junk connection, and ms that honest clients waited meanwhile."""
     junk, socks = Flows(), list[socket.socket]()
@@ -57,7 +60,7 @@ def _measured(
             while (left := start + number / rate - time.perf_counter()) > 0:
                 time.sleep(left)
             junk.begin(body)
-            if number % rate == rate // 2:
+            if honest and number % rate == rate // 2:
                 answers += load.offered(honest, [0.0])[0]
         _settled(pid)
         spent = usage(pid) - before
@@ -66,7 +69,8 @@ def _measured(
             sock.close()
         junk.close()
     each = spent.ran * 1e6 / len(socks)
-    return {"server": each, "held": 1e6 / each, "answered": statistics.median(answers) * 1e3}
+    figures = {"server": each, "held": 1e6 / each}
+    return figures | ({"answered": statistics.median(answers) * 1e3} if answers else {})
 
 
 def _settled(pid: int) -> None:
@@ -116,7 +120,7 @@ def main() -> None:
     """Measure, and print."""
     options = _arguments()
     raise_descriptor_limit()
-    run = Run("python -m bench.junk " + " ".join(sys.argv[1:]), host(), {})
+    run = Run(f"python -m bench.junk {shlex.join(sys.argv[1:])}", host(), {})
     for keys in map(int, options.keys.split(",")):
         with ExitStack() as stack, Hops(options.method) as hops:
             _, origin = hops.origin()
@@ -125,7 +129,7 @@ def main() -> None:
                 for kind, (near, at), pid in servers:
                     run.kinds[kind] = version_of(kind)
                     row = run.row("junk", f"{keys} keys", options.method, kind, "us/connection")
-                    honest = near, origin
+                    honest = None if kind in NO_LOOPBACK else (near, origin)
                     row.add(_measured(at, pid, honest, options.rate, options.seconds), 0)
     if options.json:
         run.save(options.json)

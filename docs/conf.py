@@ -4,7 +4,7 @@ import sys
 from pathlib import Path
 
 _DOCS = Path(__file__).parent
-sys.path[:0] = [str(_DOCS / "extensions"), str(_DOCS.parent / "src")]
+sys.path[:0] = [str(_DOCS / "extensions"), str(_DOCS.parent / "src"), str(_DOCS.parent)]
 
 from annotated_shadowsocks import __version__  # noqa: E402 - only now is src on the path
 
@@ -16,6 +16,7 @@ extensions = [
     "annotated",
     "drawings",
     "screens",
+    "measured",
     "tables",
     "traces",
     "myst_parser",
