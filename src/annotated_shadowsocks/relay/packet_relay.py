@@ -11,6 +11,9 @@ leaves nothing behind, not even an association.
 
 Associations are bounded. An owner that holds many gives up its own most idle one first, so that
 nobody's flood ends anybody else's flow.
+
+Rejected: this path compiled by mypyc, with the front, the address, the deadlines and the replay
+store. It saved a fortieth; most of a datagram's cost is in system calls and in keying a box.
 """
 
 import asyncio
