@@ -9,6 +9,8 @@ is ``foreign``.
 Flags stand over the document: one replaces what the document says, wherever it says it.
 """
 
+from collections.abc import Mapping
+from functools import cache
 from typing import Any
 
 from ..endpoint import Endpoint
@@ -489,7 +491,8 @@ _SUPPORTED: tuple[Option[Any], ...] = (
 OPTIONS: tuple[Option[Any], ...] = _SUPPORTED + FOREIGN
 
 
-def by_name(scope: Scope) -> dict[str, Option[Any]]:
+@cache
+def by_name(scope: Scope) -> Mapping[str, Option[Any]]:
     """The rows whose keys may stand in ``scope``, under each of their names."""
     return {name: row for row in OPTIONS if row.scopes & scope for name in row.names}
 

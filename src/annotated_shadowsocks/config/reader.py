@@ -13,7 +13,9 @@ Errors never quote the document: what stands at the wrong place may be a passwor
 """
 
 import re
+from bisect import bisect_right
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from ..errors import ConfigError
 
@@ -64,7 +66,15 @@ def read(text: str, name: str) -> Document:
 
 
 def _position(text: str, at: int) -> str:
-    return f"{text.count(chr(10), 0, at) + 1}:{at - text.rfind(chr(10), 0, at)}"
+    starts = _line_starts(text)
+    line = bisect_right(starts, at)
+    return f"{line}:{at - starts[line - 1] + 1}"
+
+
+# A document of ten thousand users has places for all of them, which are asked for one by one.
+@lru_cache(maxsize=1)
+def _line_starts(text: str) -> list[int]:
+    return [0, *(index + 1 for index, letter in enumerate(text) if letter == "\n")]
 
 
 def _dotted(path: Path) -> str:
