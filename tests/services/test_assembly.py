@@ -241,3 +241,50 @@ def test_associations_leave_descriptors_for_others() -> None:
             assert (packets.limits.associations, packets.limits.per_owner) == (9, 9)
 
     run_on("asyncio", main)
+
+
+@both_loops
+def test_what_begins_anew_ends_its_connections_and_counts_from_nothing(loop_name: str) -> None:
+    async def main() -> None:
+        at, other = endpoint(), endpoint()
+        with running() as one:
+            async with Target() as target:
+                one.load(servers(at, other))
+                async with (
+                    TunnelClient(at, KEY, target.endpoint) as ends,
+                    TunnelClient(other, KEY, target.endpoint) as goes_on,
+                ):
+                    for client in (ends, goes_on):
+                        await client.send(b"ping")
+                        assert await client.receive() == b"ping"
+                    assert min(map(one.assembly.octets, (at, other))) > len(b"ping")
+                    one.assembly.apply(servers(other), one.bindings, {at})
+                    try:
+                        assert await ends.receive() == b""
+                    except ConnectionResetError:
+                        pass
+                    assert one.assembly.octets(at) == 0
+                    before = one.assembly.octets(other)
+                    await goes_on.send(b"ping")
+                    assert await goes_on.receive() == b"ping"
+                    assert one.assembly.octets(other) > before
+
+    run_on(loop_name, main)
+
+
+@both_loops
+def test_what_is_replaced_is_still_counted(loop_name: str) -> None:
+    async def main() -> None:
+        at = endpoint()
+        with running() as one:
+            async with Target() as target:
+                one.load(servers(at))
+                assert await pings(at, target)
+                await until(lambda: one.assembly.active == 0)
+                before = one.assembly.octets(at)
+                assert before > len(b"ping")
+                # All services are built anew where what they share has changed.
+                one.load(servers(at, udp_timeout=5.0))
+                assert one.assembly.octets(at) == before
+
+    run_on(loop_name, main)

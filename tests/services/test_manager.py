@@ -158,11 +158,15 @@ def test_passwords_are_told_to_the_owner_alone(libev: bool, asked: Asked) -> Non
 
 def test_a_reload_keeps_what_datagrams_have_added(asked: Asked) -> None:
     desk = Desk()
-    manager = Manager(asyncio.new_event_loop(), Management([]), desk)
+    loop = asyncio.new_event_loop()
+    manager = Manager(loop, Management([]), desk)
+    loop.close()
     manager.answers(add(8001), True)
     manager.answers(add(8002), True)
     [named, _] = [one for one in desk.config.servers if one.endpoint.port == 8002]
     file = dataclasses.replace(desk.config, servers=(dataclasses.replace(named, remarks="file"),))
+    file = dataclasses.replace(file, manager=None)
+    assert manager.joined(file).manager is desk.config.manager
     joined = manager.joined(file).servers
     assert [(one.endpoint.port, one.remarks) for one in joined] == [
         (8002, "file"),

@@ -92,14 +92,14 @@ class Manager:
         self._management.close()
 
     def joined(self, config: Config) -> Config:
-        """``config``, with what datagrams have added. Where both name a port, the file is right."""
+        """``config``, with what datagrams have added. Where both name a port, the file is right.
+
+        What an added port is like was settled at the start.
+        """
+        now = self._office.config
         named = {server.endpoint.port for server in config.servers}
-        kept = [
-            server
-            for server in self._office.config.servers
-            if server.endpoint.port in self._added - named
-        ]
-        return replace(config, servers=(*config.servers, *kept))
+        kept = [server for server in now.servers if server.endpoint.port in self._added - named]
+        return replace(config, servers=(*config.servers, *kept), manager=now.manager)
 
     def answers(self, datagram: bytes, private: bool) -> list[bytes]:
         """Obey ``datagram``; ``private`` where nobody but the owner of this process can ask."""
