@@ -128,6 +128,13 @@ def test_an_ipv6_server_is_written_in_brackets() -> None:
     assert encode(server) == "ss://YWVzLTEyOC1nY206dGVzdA@[2001:db8::1]:8888#a%20b"
 
 
+@pytest.mark.parametrize("url", ["ss://none:@h:1", "ss://bm9uZTo@h:1", "ss://bm9uZTpAaDox"])
+def test_what_hides_nothing_needs_no_password(url: str) -> None:
+    server = decode(url)
+    assert server == ServerUri("none", "", Endpoint("h", 1))
+    assert decode(encode(server)) == decode(encode_legacy(server)) == server
+
+
 @pytest.mark.parametrize(
     ("url", "problem", "remedy"),
     [

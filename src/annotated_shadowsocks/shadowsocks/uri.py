@@ -29,6 +29,9 @@ DEFAULT_PORT = 8388
 #: [SIP022] methods of this family are never written in base64.
 PERCENT_ENCODED = "2022-"
 
+#: Methods that need no password.
+WITHOUT_PASSWORD = frozenset({"none", "plain"})
+
 #: What Endpoint leaves in a name, and a URL could not carry back.
 NOT_IN_HOST = frozenset("/@?#[]")
 
@@ -63,7 +66,8 @@ def decode(text: str) -> ServerUri:
     else:
         userinfo, at, authority = _legacy(_unquote(rest, "the URL")).rpartition("@")
     method, colon, password = userinfo.partition(":")
-    if not (at and method and colon and password):
+    # What hides nothing has no password: a peer may write "none:@".
+    if not (at and method and colon and (password or method.lower() in WITHOUT_PASSWORD)):
         raise ConfigError("", "the URL has no method:password", "write ss://method:password@host")
     return ServerUri(method, password, _authority(authority), plugin, tag)
 
@@ -97,7 +101,8 @@ def encode_legacy(server: ServerUri) -> str:
 
 
 def _check(server: ServerUri) -> None:
-    if not server.method or ":" in server.method or not server.password:
+    empty = not server.password and server.method.lower() not in WITHOUT_PASSWORD
+    if not server.method or ":" in server.method or empty:
         raise ConfigError("", "a URL needs a method and a password", "give the server both")
 
 
