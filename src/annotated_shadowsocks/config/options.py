@@ -111,7 +111,7 @@ SERVER: Option[tuple[kinds.HostPort, ...]] = Option(
     "server",
     kinds.host_ports,
     (),
-    "where ssserver listens, where sslocal connects; a list in the file is several servers",
+    "where ssserver and ssmanager listen, where sslocal connects; a list in the file is several",
     _TOP | _SERVER | Scope.DESTINATION,
     ("address",),
     rust=(
