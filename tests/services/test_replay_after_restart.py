@@ -3,31 +3,30 @@
 import asyncio
 import os
 import signal
+import socket
+import time
 from pathlib import Path
 
 import pytest
 
 from annotated_shadowsocks.endpoint import Endpoint
-from annotated_shadowsocks.shadowsocks.aead_packet import open_packet, seal_packet
-from annotated_shadowsocks.system import entropy
 from annotated_shadowsocks.testing.commands import Command, children
+from annotated_shadowsocks.testing.packet_client import PacketClient
 from annotated_shadowsocks.testing.probes import End, Probe, Reaction, When, reactions
 from annotated_shadowsocks.testing.programs import free_port
-from annotated_shadowsocks.testing.server_harness import PASSWORD, TunnelClient, master_key
+from annotated_shadowsocks.testing.server_harness import TunnelClient, client_key, password
 from annotated_shadowsocks.testing.targets import Datagrams, Target, until
-from annotated_shadowsocks.wire import address
 
-KEY = master_key()
 SHORT = 0.5
 SILENCE = Reaction(0, End.FIN, When.AT_DEADLINE)
 
 
-def server(folder: Path, state: Path, ports: list[int], workers: int) -> Command:
+def server(folder: Path, state: Path, method: str, ports: list[int], workers: int) -> Command:
     document = {
         "server": "127.0.0.1",
         "server_port": ports,
-        "method": KEY.method.name,
-        "password": PASSWORD,
+        "method": method,
+        "password": password(method),
         "mode": "tcp_and_udp",
         "allow_private_targets": True,
         "workers": workers,
@@ -46,56 +45,67 @@ async def kill_all(command: Command) -> None:
     await until(lambda: not workers & children(1) | workers & children(os.getpid()))
 
 
-@pytest.mark.parametrize("workers", [1, 2, 3, 4])
-def test_what_was_accepted_before_is_refused(workers: int, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("method", "workers"),
+    [
+        *(("aes-256-gcm", workers) for workers in (1, 2, 3, 4)),
+        ("2022-blake3-aes-128-gcm", 1),
+        ("2022-blake3-aes-256-gcm", 2),
+        ("2022-blake3-chacha20-poly1305", 3),
+        ("2022-blake3-aes-256-gcm", 4),
+    ],
+)
+def test_what_was_accepted_before_is_refused(method: str, workers: int, tmp_path: Path) -> None:
     async def main() -> None:
-        ports = [free_port(), free_port()]
+        ports, keys = [free_port(), free_port()], client_key(method)
         recorded = []
         async with Target() as target, Datagrams(answer=True) as answering:
-            out = memoryview(bytearray(4096))
-            plain = address.encode(answering.endpoint) + b"a datagram"
-            packet = bytes(out[: seal_packet(KEY, entropy(32), plain, out)])
-            with server(tmp_path, tmp_path / "state", ports, workers) as command:
+            with server(tmp_path, tmp_path / "state", method, ports, workers) as command:
                 for _ in range(5):
-                    octets = TunnelClient(at(ports[0]), KEY, target.endpoint).seal(b"hello")
-                    async with TunnelClient(at(ports[0]), KEY, None) as client:
+                    async with TunnelClient(at(ports[0]), keys, target.endpoint) as client:
+                        octets = client.seal(b"hello")
                         await asyncio.get_running_loop().sock_sendall(client.sock, octets)
                         assert await client.receive() == b"hello"
                     recorded.append(octets)
+                # Not before the memory began, which would be refused.
+                packet = PacketClient(keys).seal(answering.endpoint, b"a datagram")
                 async with Datagrams() as sender:
                     sender.send(packet, at(ports[0]))
                     await sender.receive(1)
                 await kill_all(command)
-            with server(tmp_path, tmp_path / "state", ports, workers) as command:
+            with server(tmp_path, tmp_path / "state", method, ports, workers) as command:
                 replays = {str(number): Probe((octets,)) for number, octets in enumerate(recorded)}
                 for port in ports:
                     assert await reactions(at(port), replays, SHORT) == {SILENCE: list(replays)}
-                async with Datagrams() as sender:
-                    for port in ports:
+                for port in ports:
+                    async with Datagrams() as sender:
                         sender.send(packet, at(port))
                         # The genuine one behind it is answered: the replay had its chance.
-                        fresh = bytes(out[: seal_packet(KEY, entropy(32), plain + b"!", out)])
-                        sender.send(fresh, at(port))
-                    answers = await sender.receive(2)
-                opened = [bytes(open_packet(KEY, memoryview(a), out)[1]) for a, _ in answers]
-                assert opened == [b"a datagram!"] * 2
+                        fresh = PacketClient(keys)
+                        sender.send(fresh.seal(answering.endpoint, b"another"), at(port))
+                        ((answer, _),) = await sender.receive(1)
+                        assert fresh.open(answer)[1] == b"another"
             assert target.accepts == len(recorded)
-            assert [data for data, _ in answering.heard] == [b"a datagram", *opened]
+            assert [data for data, _ in answering.heard] == [b"a datagram", b"another", b"another"]
 
     asyncio.run(main())
 
 
-def test_without_the_memory_of_before_it_is_accepted(tmp_path: Path) -> None:
-    # The positive control: the recording is good, and only the memory refuses it.
+@pytest.mark.parametrize("method", ["aes-256-gcm", "2022-blake3-aes-256-gcm"])
+def test_without_the_memory_of_before_it_is_accepted(method: str, tmp_path: Path) -> None:
+    # The positive control: the recording is good, and only the memory refuses it. Where a request
+    # says when it was made, this one comes from a clock that is ahead, so that a memory which is
+    # new does not refuse it for being from before.
     async def main() -> None:
-        ports = [free_port()]
+        ports, keys = [free_port()], client_key(method)
         async with Target() as target:
-            octets = TunnelClient(at(ports[0]), KEY, target.endpoint).seal(b"hello")
+            early = TunnelClient(at(ports[0]), keys, target.endpoint, wall=lambda: time.time() + 25)
+            octets = early.seal(b"hello")
             for state in ("one", "two"):
-                with server(tmp_path, tmp_path / state, ports, 1) as command:
-                    async with TunnelClient(at(ports[0]), KEY, None) as client:
-                        await asyncio.get_running_loop().sock_sendall(client.sock, octets)
-                        assert await client.receive() == b"hello"
+                with server(tmp_path, tmp_path / state, method, ports, 1) as command:
+                    with socket.create_connection(("127.0.0.1", ports[0]), timeout=20) as sock:
+                        sock.sendall(octets)
+                        assert await asyncio.to_thread(sock.recv, 1 << 16)
                     await kill_all(command)
 
     asyncio.run(main())
