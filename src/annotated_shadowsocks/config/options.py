@@ -28,6 +28,7 @@ from .account_options import (
 )
 from .foreign import FOREIGN
 from .manager_options import MANAGER_ADDRESS, MANAGER_PORT
+from .metrics_options import METRICS, METRICS_LISTEN, METRICS_TOKEN
 from .option import CommandFlag, Option, Scope, flag
 from .secret import Secret
 
@@ -324,6 +325,80 @@ ALLOW_PRIVATE_TARGETS: Option[bool] = Option(
 # --- the process ---
 
 BACKLOG: Option[int | None] = Option(
+    "backlog",
+    kinds.backlog,
+    None,
+    "the argument of listen(2); auto, the default, is as much as the kernel allows",
+    own=(flag("--backlog", takes="N"),),
+)
+BACKLOG_ADAPTIVE: Option[bool] = Option(
+    "backlog_adaptive",
+    kinds.boolean,
+    False,
+    "as an accept queue nears its limit, call listen(2) again with a larger backlog, up to "
+    "net.core.somaxconn",
+    own=(flag("--backlog-adaptive"),),
+)
+REUSE_PORT: Option[bool] = Option(
+    "reuse_port",
+    kinds.boolean,
+    False,
+    "give each worker a listening socket, and so an accept queue, of its own (SO_REUSEPORT); "
+    "by default they share one",
+    libev=(flag("--reuse-port", _LIBEV),),
+    own=(flag("--reuse-port", _RUST),),
+)
+DEFER_ACCEPT: Option[int] = Option(
+    "defer_accept",
+    kinds.integer(0, 32767),
+    0,
+    "seconds for which the kernel keeps a connection that has sent nothing out of the accept "
+    "queue (TCP_DEFER_ACCEPT); 0 queues it at once",
+    own=(flag("--defer-accept", takes="SECONDS"),),
+)
+NOFILE: Option[int | None] = Option(
+    "nofile",
+    kinds.integer(64, 1 << 30),
+    None,
+    "limit of open descriptors; by default raised as far as allowed",
+    rust=(flag("-n --nofile", _RUST, "N"),),
+    libev=(flag("-n", _LIBEV, "N"),),
+)
+WORKERS: Option[int] = Option(
+    "workers",
+    kinds.integer(1, 1024),
+    1,
+    "processes that share the listening sockets",
+    rust=(
+        flag("--worker-threads", _RUST, "N"),
+        flag("--single-threaded", _RUST, means=1),
+    ),
+    own=(flag("--workers", takes="N"),),
+)
+STATE_DIRECTORY: Option[str | None] = Option(
+    "state_directory",
+    kinds.text,
+    None,
+    "where the memory for salts is kept, which refuses recordings after a restart too "
+    "(sslocal keeps it only where this is given)",
+    own=(flag("--state-directory", takes="DIR"),),
+)
+SHUTDOWN_GRACE: Option[float] = Option(
+    "shutdown_grace",
+    kinds.seconds(),
+    30.0,
+    "seconds that open connections may go on after SIGTERM",
+    own=(flag("--shutdown-grace", takes="SECONDS"),),
+)
+VERBOSE: Option[int] = Option(
+    "verbose",
+    kinds.verbosity,
+    0,
+    "log more; twice adds tracebacks",
+    rust=(flag("-v", _RUST),),
+    libev=(flag("-v", _LIBEV),),
+)
+LOG: Option[int | None] = Option(
     "backlog",
     kinds.backlog,
     None,
