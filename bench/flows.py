@@ -39,7 +39,7 @@ class Flows:
 
     def turn(self, patience: float) -> None:
         """Serve whatever is ready, and wait for it ``patience`` seconds."""
-        # [man epoll_wait(2)] counts milliseconds; select(2) on the epoll descriptor, microseconds.
+        # epoll_wait(2) counts milliseconds; select(2) on the epoll descriptor, microseconds.
         if patience < 1 and not select.select([self._epoll], [], [], patience)[0]:
             return
         for fd, _ in self._epoll.poll(patience, 256):
