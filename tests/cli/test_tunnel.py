@@ -65,9 +65,7 @@ def test_a_reload_reads_the_same_sources_again(started: Started, config: Path) -
     tunnel.run("sslocal", ["-c", str(config), "--timeout", "5"])
     _, before, reload = started[0]
     assert reload() == before
-    config.write_text(
-        json.dumps(DOCUMENT | {"password": "another2hunts4dogs!", "timeout": 9})
-    )
+    config.write_text(json.dumps(DOCUMENT | {"password": "another2hunts4dogs!", "timeout": 9}))
     after = reload()
     assert after.servers[0].password.reveal() == "another2hunts4dogs!"
     assert after.timeout == 5
