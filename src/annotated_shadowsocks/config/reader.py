@@ -14,8 +14,8 @@ Errors never quote the document: what stands at the wrong place may be a passwor
 
 import re
 from bisect import bisect_right
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
 
 from ..errors import ConfigError
 
@@ -46,7 +46,8 @@ class Document:
     """A value and the places of all its parts; ``name`` is the file's, as the operator knows it."""
 
     name: str
-    text: str = field(default="", repr=False)
+    lines: Sequence[int] = field(default=(0,), repr=False)
+    """Where each line starts; not the text, for that has passwords in it."""
     value: object = field(default_factory=dict, repr=False)
     marks: dict[Path, int] = field(default_factory=dict, repr=False)
 
@@ -54,7 +55,7 @@ class Document:
         """``config.json:3:7 servers[0].method``: where ``path`` starts, its key if it has one."""
         if not path:
             return self.name
-        return f"{self.name}:{_position(self.text, self.marks[path])} {_dotted(path)}"
+        return f"{self.name}:{_position(self.lines, self.marks[path])} {_dotted(path)}"
 
 
 def read(text: str, name: str) -> Document:
@@ -62,17 +63,14 @@ def read(text: str, name: str) -> Document:
     # Some editors put a byte order mark before UTF-8. [RFC8259 §8.1] it may be ignored
     parser = _Parser(text.removeprefix("\ufeff"), name)
     value = parser.read_document()
-    return Document(name, parser.text, value, parser.marks)
+    return Document(name, _line_starts(parser.text), value, parser.marks)
 
 
-def _position(text: str, at: int) -> str:
-    starts = _line_starts(text)
+def _position(starts: Sequence[int], at: int) -> str:
     line = bisect_right(starts, at)
     return f"{line}:{at - starts[line - 1] + 1}"
 
 
-# A document of ten thousand users has places for all of them, which are asked for one by one.
-@lru_cache(maxsize=1)
 def _line_starts(text: str) -> list[int]:
     return [0, *(index + 1 for index, letter in enumerate(text) if letter == "\n")]
 
@@ -122,7 +120,7 @@ class _Parser:
             mark = self.at
             key = self.read_key()
             if key in members:
-                first = _position(self.text, self.marks[(*path, key)])
+                first = _position(_line_starts(self.text), self.marks[(*path, key)])
                 raise self.error(f"'{key}' is here twice, first at {first}", "keep one", mark)
             # A key's own position is the better one to show: it is what people search for.
             self.marks[(*path, key)] = mark
@@ -148,7 +146,9 @@ class _Parser:
         if after_one and self.peek() == ",":
             self.at += 1
         if not self.peek():
-            problem = f"the file ends inside what {_position(self.text, opened)} opened"
+            problem = (
+                f"the file ends inside what {_position(_line_starts(self.text), opened)} opened"
+            )
             raise self.error(problem, f"close it with '{close}'")
         if self.peek() != close:
             return True
@@ -243,5 +243,5 @@ class _Parser:
         return f"'{start}'" if start else "the end of the file"
 
     def error(self, problem: str, remedy: str, at: int | None = None) -> ConfigError:
-        where = _position(self.text, self.at if at is None else at)
+        where = _position(_line_starts(self.text), self.at if at is None else at)
         return ConfigError(f"{self.name}:{where}", problem, remedy)

@@ -6,11 +6,12 @@ cores; too many, and we are late to each of them, which is not what they are abo
 
 import multiprocessing
 import os
+import select
 import signal
 import time
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
-from ctypes import CDLL
+from threading import Thread
 from typing import NamedTuple
 
 from ..errors import Error
@@ -18,8 +19,6 @@ from ..scripts.parser import parse
 from .compare import compare
 
 __all__ = ["Fleet", "Outcome"]
-
-_PR_SET_PDEATHSIG = 1
 
 
 class Outcome(NamedTuple):
@@ -48,7 +47,7 @@ class Fleet:
         self.size = size or 4 * (os.cpu_count() or 1)
         context = multiprocessing.get_context("forkserver")
         context.set_forkserver_preload([__name__])
-        self._pool = ProcessPoolExecutor(self.size, context, _die_with_the_fleet)
+        self._pool = ProcessPoolExecutor(self.size, context, _die_with, (os.getpid(),))
 
     def run(self, scripts: Iterable[tuple[str, str]]) -> Iterator[Outcome]:
         """Compare scripts, each a name and a text; outcomes come as they are there."""
@@ -87,7 +86,15 @@ def play(name: str, text: str) -> Outcome:
     return Outcome(name, text, ran, told, time.monotonic() - began)
 
 
-def _die_with_the_fleet() -> None:
-    """Leave nobody behind: neither on Ctrl-C, which everybody gets, nor where our parent dies."""
+def _die_with(holder: int) -> None:
+    """Leave nobody behind: neither on Ctrl-C, which everybody gets, nor where ``holder`` dies."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    # [man prctl(2)] PR_SET_PDEATHSIG would tell of the wrong death: the parent is a server of
+    # forks, and that lives as long as we do, for each child holds the pipe whose end it waits for.
+    Thread(target=_await_death, args=(os.pidfd_open(holder),), daemon=True).start()
+
+
+def _await_death(holder: int) -> None:
+    # [man pidfd_open(2)] readable when the process has ended
+    select.select([holder], [], [])
+    os.kill(os.getpid(), signal.SIGKILL)

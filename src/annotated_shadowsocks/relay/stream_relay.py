@@ -325,8 +325,8 @@ class StreamRelay:
         """Begin, with what the handshake left over.
 
         ``to_far`` are converted octets for the far socket; ``residue`` are octets that came from
-        the near socket and do not make a whole chunk, unless the near codec has failed. ``received``
-        says how many octets came from the near socket before.
+        the near socket and do not make a whole chunk, unless the near codec has failed;
+        ``received`` says how many octets came from the near socket before.
         """
         near, far = self.near, self.far
         near.residue, near.received = residue, received
