@@ -13,7 +13,7 @@ Associations are bounded. An owner that holds many gives up its own most idle on
 nobody's flood ends anybody else's flow.
 
 Rejected: this path compiled by mypyc, with the front, the address, the deadlines and the replay
-store. It saved a fortieth; most of a datagram's cost is in system calls and in keying a box.
+store. It saved next to nothing: most of what a datagram costs is system calls and keying a box.
 """
 
 import asyncio
