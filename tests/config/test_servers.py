@@ -239,3 +239,12 @@ def test_problems_do_not_show_passwords(problems: Problems) -> None:
         {"password": "hunter2", "method": "x", "mode": "y"},
     ):
         assert "hunter2" not in "".join(problems(json.dumps(ONE | change)))
+
+
+def test_a_url_takes_from_flags_what_it_has_no_words_for(configure: Configure) -> None:
+    flags = {"server_url": "ss://none:@h:1", "allow_insecure_ciphers": True}
+    (server,) = configure(flags=flags).servers
+    assert (server.method.name, server.endpoint.port) == ("none", 1)
+    # And what it has words for it says itself.
+    (server,) = configure(flags=flags | {"method": "aes-256-gcm", "password": "p"}).servers
+    assert (server.method.name, server.password.reveal()) == ("none", "")

@@ -36,7 +36,7 @@ def server_sections(sources: Sources, top: Section) -> list[Section]:
 
 
 def _linked(sources: Sources, shared: Section) -> Section:
-    """What ``--server-url`` says. A URL is whole, so no other flag changes it."""
+    """What ``--server-url`` says. A URL is whole, so no flag changes what it has said."""
     given = sources.flags.settings[o.SERVER_URL.key]
     link, place = given.value, given.place
     settings = {
@@ -51,7 +51,8 @@ def _linked(sources: Sources, shared: Section) -> Section:
         name = link.plugin.partition(";")[0]
         remedy = "start it beside this program and point the URL at it"
         sources.problems.add(place, f"the URL wants the plugin {name}", remedy)
-    return Section(place, settings, shared)
+    # What a URL has no words for is said by other flags: whether a cipher may be insecure.
+    return Section(place, settings, sources.flags.without(*IDENTITY, o.METHOD).over(shared))
 
 
 def server_configs(
