@@ -13,13 +13,13 @@ __all__ = ["PPROXY"]
 # Not its rc4: where a cipher has no IV, it begins the key stream anew with every read.
 _STREAM = {
     *("rc4-md5", "table", "chacha20", "chacha20-ietf"),
-    *("bf-cfb", "cast5-cfb", "des-cfb", "idea-cfb", "seed-cfb"),
+    *("bf-cfb", "cast5-cfb", "des-cfb", "idea-cfb", "rc2-cfb", "seed-cfb"),
 }
 # Not its AES in modes that three others have, nor Camellia, which is Python all through.
 _METHODS = AES_GCM | {"chacha20-ietf-poly1305"} | sized("aes", "cfb8", "ofb") | _STREAM
 
 #: These are written in Python, and take a second for some ten thousand octets.
-_SLOW = frozenset({"idea-cfb", "seed-cfb"})
+_SLOW = frozenset({"idea-cfb", "rc2-cfb", "seed-cfb"})
 
 
 def _uri(link: Link) -> str:
