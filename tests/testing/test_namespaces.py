@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from annotated_shadowsocks.kernel import netns
+from annotated_shadowsocks.kernel.netns import NamespaceError
 from annotated_shadowsocks.testing.namespaces import can_unshare, in_fresh_network, set_sysctl
 
 SOMAXCONN = Path("/proc/sys/net/core/somaxconn")
@@ -16,10 +18,10 @@ def namespace() -> int:
 
 
 def test_without_privilege_it_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse() -> None:
-        raise PermissionError(1, "no")
+    def refuse(call: str, *arguments: int) -> None:
+        raise NamespaceError("a network namespace", "no", 1)
 
-    monkeypatch.setattr("annotated_shadowsocks.testing.namespaces._unshare", refuse)
+    monkeypatch.setattr(netns, "_call", refuse)
     assert not can_unshare()
 
 

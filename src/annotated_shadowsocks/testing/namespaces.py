@@ -4,21 +4,14 @@ It belongs to a thread: a namespace without a process, a file or a name that hol
 last thread in it. A subprocess that the thread starts is in it too. Needs root.
 """
 
-import ctypes
-import fcntl
-import os
-import socket
-import struct
 import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
-__all__ = ["can_unshare", "in_fresh_network", "set_sysctl"]
+from ..kernel.netns import NamespaceError, NetworkNamespace
 
-_CLONE_NEWNET = 0x4000_0000
-_SIOCSIFFLAGS = 0x8914
-_IFF_UP = 1
+__all__ = ["can_unshare", "in_fresh_network", "set_sysctl"]
 
 T = TypeVar("T")
 
@@ -27,7 +20,7 @@ def can_unshare() -> bool:
     """Whether this process may make network namespaces; asked of the kernel, in a thread."""
     try:
         in_fresh_network(lambda: None)
-    except OSError:
+    except NamespaceError:
         return False
     return True
 
@@ -39,8 +32,8 @@ def in_fresh_network(call: Callable[[], T]) -> T:
 
     def enter() -> None:
         try:
-            _unshare()
-            results.append(call())
+            with NetworkNamespace() as namespace, namespace.entered():
+                results.append(call())
         except BaseException as error:  # noqa: BLE001 - it crosses over to the other thread
             errors.append(error)
 
@@ -55,12 +48,3 @@ def in_fresh_network(call: Callable[[], T]) -> T:
 def set_sysctl(name: str, value: int) -> None:
     """Set ``net.…`` of the thread's namespace."""
     Path("/proc/sys", *name.split(".")).write_text(str(value))
-
-
-def _unshare() -> None:
-    libc = ctypes.CDLL(None, use_errno=True)
-    if libc.unshare(_CLONE_NEWNET):
-        code = ctypes.get_errno()
-        raise OSError(code, os.strerror(code))
-    with socket.socket() as any_socket:
-        fcntl.ioctl(any_socket, _SIOCSIFFLAGS, struct.pack("16sh14x", b"lo", _IFF_UP))
