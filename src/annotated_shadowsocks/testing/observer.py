@@ -12,7 +12,6 @@ Kolmogorov and Smirnov, which needs no assumption about what that distribution i
 """
 
 import math
-import socket
 import struct
 import threading
 from bisect import bisect_right
@@ -21,17 +20,12 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import NamedTuple
 
+from ..kernel.capture import packet_socket, receive
 from ..tcp_model.segment import ACK, FIN, RST, SYN
 from ..wire import internet
 
 __all__ = ["Sight", "Watch", "apart"]
 
-_ETH_P_ALL = 0x0003
-_PACKET_OUTGOING = 4
-_SO_TIMESTAMPNS = 35
-_SO_RCVBUFFORCE = 33
-_TIMESPEC = struct.Struct("@ll")
-_BUFFER = 64 << 20
 _LOOK = 0.05
 #: [RFC9293 §3.1] ports, the numbers, data offset with the flags, the window
 _HEADER = struct.Struct("!HHIIHH")
@@ -80,11 +74,7 @@ class Watch:
 
     def __init__(self, device: str, port: int) -> None:
         self._port = port
-        kind = socket.SOCK_DGRAM | socket.SOCK_CLOEXEC
-        self._socket = socket.socket(socket.AF_PACKET, kind, 0)
-        self._socket.setsockopt(socket.SOL_SOCKET, _SO_TIMESTAMPNS, 1)
-        self._socket.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, _BUFFER)
-        self._socket.bind((device, _ETH_P_ALL))
+        self._socket = packet_socket(device)
         self._socket.settimeout(_LOOK)
         self._packets: list[tuple[float, bytes]] = []
         self._over = False
@@ -107,15 +97,14 @@ class Watch:
     def _read(self) -> None:
         while True:
             try:
-                octets, ancillary, _, sender = self._socket.recvmsg(65535, 64)
+                sent = receive(self._socket)
             except TimeoutError:
                 if self._over:
                     return
                 continue
             # On loopback each packet is seen twice, as it goes out and as it comes in.
-            if sender[2] == _PACKET_OUTGOING:
-                seconds, nanoseconds = _TIMESPEC.unpack_from(ancillary[0][2])
-                self._packets.append((seconds + nanoseconds * 1e-9, octets))
+            if sent is not None:
+                self._packets.append((sent.at * 1e-9, sent.octets))
 
     def sights(self) -> dict[int, Sight]:
         """What was seen, by the client's port; ask when the block is over."""
