@@ -13,7 +13,7 @@ from annotated_shadowsocks.testing.queues import StalledListener
 
 from .observe import cpu_us, sockets
 
-#: Glances and looks in a second, as services.queue_watch takes them.
+#: Glances and looks in a second, as supervision.queue_watch takes them.
 GLANCES, LOOKS = 9, 1
 
 

@@ -1,5 +1,6 @@
 """What every test run has in common: the tree on the path, hypothesis profiles, strict skips."""
 
+import logging
 import os
 import signal
 import tempfile
@@ -30,6 +31,19 @@ def no_state_outside() -> Iterator[None]:
         patch.delenv("STATE_DIRECTORY", raising=False)
         patch.setenv("XDG_STATE_HOME", directory)
         yield
+
+
+@pytest.fixture
+def no_internal_error(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
+    """An exception that a boundary caught ends one connection, which a test may not even notice."""
+    yield
+    errors = [
+        record.getMessage()
+        for when in ("setup", "call")
+        for record in caplog.get_records(when)
+        if record.levelno >= logging.ERROR and record.getMessage().startswith("internal error")
+    ]
+    assert not errors
 
 
 # No deadline and no complaint about slowness: how fast a machine is decides no test.

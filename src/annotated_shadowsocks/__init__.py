@@ -6,7 +6,8 @@ The package is a house. Imports go down only:
 floor        rooms
 ===========  ==============================================================
 6            ``cli``: argv, exit codes, signals
-4            ``services``: which parts, wired how
+5            ``supervision``: the processes, from start to end
+4            ``services``: which parts serve a port, wired how
 3            ``relay``, ``resolver``, ``kernel``, ``system``: what touches the OS
 2            ``policy``, ``config``: pure decisions
 1            ``socks5``, ``shadowsocks``, ``tcp_model``: cores without I/O

@@ -23,7 +23,7 @@ from annotated_shadowsocks.cli.main import (
     ssurl,
 )
 from annotated_shadowsocks.errors import ListenError
-from annotated_shadowsocks.services import run as services
+from annotated_shadowsocks.supervision import run as supervision
 
 MODULE = [sys.executable, "-m", "annotated_shadowsocks"]
 FLAGS = ["-s", "127.0.0.1:1", "-m", "aes-256-gcm", "-k", "${SECRET}"]
@@ -172,7 +172,7 @@ def ending_with(error: BaseException, monkeypatch: pytest.MonkeyPatch) -> None:
     def start(*_: object) -> int:
         raise error
 
-    monkeypatch.setattr(services, "run_local", start)
+    monkeypatch.setattr(supervision, "run_local", start)
     monkeypatch.setenv("SECRET", "hunter2hunts4dogs!")
 
 
@@ -255,7 +255,7 @@ def test_nothing_is_half_started(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     def never(*_: object) -> int:
         raise AssertionError("a service was started")
 
-    monkeypatch.setattr(services, "run_server", never)
+    monkeypatch.setattr(supervision, "run_server", never)
     path = tmp_path / "c.json"
     path.write_text("{")
     assert commands.ssserver(["-c", str(path)]) == 78

@@ -4,11 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from annotated_shadowsocks.cli import service
+from annotated_shadowsocks.cli import demo, service
 from annotated_shadowsocks.cli.files import CannotCreate, read_secret
 from annotated_shadowsocks.crypto.methods import TABLE
 from annotated_shadowsocks.errors import UsageError
-from annotated_shadowsocks.services import demo
 
 AVAILABLE = [row for row in TABLE.values() if not row.unavailable]
 

@@ -10,7 +10,7 @@ from annotated_shadowsocks.cli import files, tunnel
 from annotated_shadowsocks.cli.arguments import parse
 from annotated_shadowsocks.config.model import Config
 from annotated_shadowsocks.errors import ConfigError
-from annotated_shadowsocks.services import run as services
+from annotated_shadowsocks.supervision import run as supervision
 
 FLAGS = ["-s", "h:1", "-m", "aes-256-gcm"]
 DOCUMENT = {
@@ -35,8 +35,8 @@ def started(monkeypatch: pytest.MonkeyPatch) -> Started:
 
         return start
 
-    monkeypatch.setattr(services, "run_local", fake("run_local"))
-    monkeypatch.setattr(services, "run_server", fake("run_server"))
+    monkeypatch.setattr(supervision, "run_local", fake("run_local"))
+    monkeypatch.setattr(supervision, "run_server", fake("run_server"))
     monkeypatch.delenv("SS_SERVER_PASSWORD", raising=False)
     return calls
 

@@ -17,8 +17,8 @@ import asyncio, subprocess, sys
 from pathlib import Path
 from annotated_shadowsocks.endpoint import Endpoint
 from annotated_shadowsocks.errors import Error
-from annotated_shadowsocks.services.demo import _socks
-from annotated_shadowsocks.services.demo_origin import Origin
+from annotated_shadowsocks.cli.demo import _socks
+from annotated_shadowsocks.cli.demo_origin import Origin
 from annotated_shadowsocks.socks5.client import ClientHandshake
 
 Path("/proc/sys/net/ipv4/tcp_fastopen").write_text("3")

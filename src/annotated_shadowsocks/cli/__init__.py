@@ -5,6 +5,7 @@
 ``files``      configuration files and files of secrets
 ``tunnel``     ``sslocal``, ``ssserver`` and ``ssmanager``
 ``service``    ``ssservice``: keys and the demonstration
+``demo``       that demonstration: client and server on loopback, in front of ``demo_origin``
 ``url``        ``ssurl``: SIP002 URLs
 ``backlog``    the verbs of ``backlog``, of which ``backlog_list``, ``backlog_explain`` and
                ``backlog_doctor`` look at this host, by ``dashboard.listener_view``

@@ -23,7 +23,7 @@ def run(program: str, argv: Sequence[str]) -> int:
     if found.command == "genkey":
         return _genkey(found.method, found.output, found.json)
     # Imported when it is certain that it is needed: it loads the event loop.
-    from ..services import demo
+    from . import demo
 
     return demo.run(keep=found.keep)
 

@@ -41,12 +41,12 @@ def run(program: str, argv: Sequence[str]) -> int:
         print(f"{path or 'command line'}: good: {_summary(config)}")
         return 0
     # Imported when it is certain that they are needed: they load the event loop.
-    from ..services import run as services
+    from ..supervision import run as supervision
     from . import logs
 
     logs.configure(config.log)
     logs.say("configuration from %s", path or "the command line")
-    start = services.run_local if program == "sslocal" else services.run_server
+    start = supervision.run_local if program == "sslocal" else supervision.run_server
     return start(config, load)
 
 

@@ -10,7 +10,7 @@ With ``reuse_port`` each worker has TCP listeners of its own too. The kernel dea
 by a hash, which spreads them more evenly than a race of workers for one queue; but a worker that
 is busy or stopped keeps those in its queue waiting, while the others may have nothing to do.
 
-Sockets that another process left us are taken before any is opened: see ``heritage``.
+Sockets that another process left us are taken before any is opened: see ``supervision.heritage``.
 """
 
 import socket

@@ -17,7 +17,7 @@ import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from ..services.process import LOOP_VARIABLE
+from ..supervision.process import LOOP_VARIABLE
 from .programs import Program, Socket
 from .targets import until
 

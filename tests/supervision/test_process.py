@@ -13,15 +13,15 @@ from annotated_shadowsocks.config.model import Config
 from annotated_shadowsocks.endpoint import Endpoint
 from annotated_shadowsocks.errors import ConfigError
 from annotated_shadowsocks.relay.event_loop import new_event_loop
-from annotated_shadowsocks.services.process import (
+from annotated_shadowsocks.socks5 import udp
+from annotated_shadowsocks.socks5.messages import UNSPECIFIED, Reply, RequestRefused
+from annotated_shadowsocks.socks5.messages import Command as Request
+from annotated_shadowsocks.supervision.process import (
     EXIT_INTERRUPTED,
     LOOP_VARIABLE,
     loop_factory,
     warn_of_fixed,
 )
-from annotated_shadowsocks.socks5 import udp
-from annotated_shadowsocks.socks5.messages import UNSPECIFIED, Reply, RequestRefused
-from annotated_shadowsocks.socks5.messages import Command as Request
 from annotated_shadowsocks.testing.commands import Command
 from annotated_shadowsocks.testing.loops import LOOPS, run_on
 from annotated_shadowsocks.testing.programs import free_port

@@ -12,10 +12,10 @@ signal    what happens
 ========  ===========================================================================
 SIGCHLD   a worker died: it is replaced at once, or after a pause when it lived shortly
 SIGHUP    a new configuration, new workers, and the old ones end with their connections
-SIGTERM   workers drain (see services.process); a second one ends them at once
+SIGTERM   workers drain (see ``process``); a second one ends them at once
 SIGINT    the same
 SIGQUIT   workers end with their last connections, however long that takes
-SIGUSR2   a new process of this program takes the sockets over (see services.handover)
+SIGUSR2   a new process of this program takes the sockets over (see ``handover``)
 ========  ===========================================================================
 """
 
@@ -27,8 +27,9 @@ from collections.abc import Callable, Iterable, Mapping
 
 from ..config.model import Config
 from ..errors import Error, ObserveError
+from ..services.bindings import Bindings
+from ..services.salts import SharedSalts
 from ..telemetry.board import Board
-from .bindings import Bindings
 from .handover import start_successor
 from .observer import NAME, Observer
 from .process import (
@@ -39,7 +40,6 @@ from .process import (
     take_over,
     warn_of_fixed,
 )
-from .salts import SharedSalts
 from .systemd import Notifier
 
 __all__ = ["Supervisor"]

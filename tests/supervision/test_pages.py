@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from annotated_shadowsocks.config.secret import Secret
-from annotated_shadowsocks.services import pages
-from annotated_shadowsocks.services.pages import Page, Pages, respond
+from annotated_shadowsocks.supervision import pages
+from annotated_shadowsocks.supervision.pages import Page, Pages, respond
 from annotated_shadowsocks.testing.loops import run_on
 from annotated_shadowsocks.testing.targets import until
 

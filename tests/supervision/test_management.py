@@ -10,7 +10,7 @@ import pytest
 
 from annotated_shadowsocks.endpoint import Endpoint
 from annotated_shadowsocks.errors import ListenError
-from annotated_shadowsocks.services.management import open_management
+from annotated_shadowsocks.supervision.management import open_management
 from annotated_shadowsocks.testing.programs import free_port
 
 

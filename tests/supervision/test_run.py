@@ -16,8 +16,8 @@ from annotated_shadowsocks.cli import main
 from annotated_shadowsocks.config.model import Config
 from annotated_shadowsocks.endpoint import Endpoint
 from annotated_shadowsocks.errors import ConfigError, ListenError
-from annotated_shadowsocks.services import run
-from annotated_shadowsocks.services.process import LOOP_VARIABLE
+from annotated_shadowsocks.supervision import run
+from annotated_shadowsocks.supervision.process import LOOP_VARIABLE
 from annotated_shadowsocks.testing.programs import free_port
 from annotated_shadowsocks.testing.server_harness import local_config, server_config
 

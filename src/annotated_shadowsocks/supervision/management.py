@@ -44,7 +44,7 @@ def open_management(listen: Endpoint | str, adopt: Adopt | None = None) -> Manag
         sock.setblocking(False)
         # Before bind(2), which takes the file's mode from here: afterwards there would have been a
         # moment for others to send in, and umask(2) is the whole process's.
-        # [test tests/services/test_management.py::test_the_file_is_its_owners_from_the_start]
+        # [test tests/supervision/test_management.py::test_the_file_is_its_owners_from_the_start]
         os.fchmod(sock.fileno(), 0o600)
         _clear(path)
         sock.bind(listen)

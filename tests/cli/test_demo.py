@@ -9,14 +9,16 @@ from typing import Any
 
 import pytest
 
+from annotated_shadowsocks.cli import demo
+from annotated_shadowsocks.cli.demo_origin import Origin
 from annotated_shadowsocks.endpoint import Endpoint
-from annotated_shadowsocks.services import demo
-from annotated_shadowsocks.services.demo_origin import Origin
 from annotated_shadowsocks.shadowsocks import uri
 from annotated_shadowsocks.testing.loops import run_on
 from annotated_shadowsocks.testing.programs import Program
 from annotated_shadowsocks.testing.server_harness import exchange
 from annotated_shadowsocks.testing.targets import until
+
+pytestmark = pytest.mark.usefixtures("no_internal_error")
 
 COMMAND = [sys.executable, "-m", "annotated_shadowsocks", "ssservice", "demo"]
 

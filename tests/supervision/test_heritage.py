@@ -7,8 +7,8 @@ from collections.abc import Iterator
 import pytest
 
 from annotated_shadowsocks.errors import ConfigError
-from annotated_shadowsocks.services import heritage as module
-from annotated_shadowsocks.services.heritage import HANDOVER_VARIABLE, Heritage, inherited
+from annotated_shadowsocks.supervision import heritage as module
+from annotated_shadowsocks.supervision.heritage import HANDOVER_VARIABLE, Heritage, inherited
 
 TCP, UDP = socket.SOCK_STREAM, socket.SOCK_DGRAM
 V4, V6 = socket.AF_INET, socket.AF_INET6

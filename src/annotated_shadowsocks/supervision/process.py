@@ -28,19 +28,19 @@ from ..config.model import Config
 from ..endpoint import Endpoint
 from ..errors import ConfigError, Error, ObserveError
 from ..relay.event_loop import new_event_loop
+from ..services.assembly import Assembly
+from ..services.bindings import Bindings
+from ..services.salts import SharedSalts
+from ..services.service_figures import service_figures
 from ..system import entropy
 from ..telemetry.board import Board
 from ..telemetry.figures import Figures
 from ..telemetry.processes import process_figures
 from ..telemetry.queue_probe import ALL_WORKERS, QueueProbe
-from .assembly import Assembly
-from .bindings import Bindings
 from .handover import start_successor
 from .management import Management
 from .manager import Manager
 from .queue_watch import QueueWatch
-from .salts import SharedSalts
-from .service_figures import service_figures
 from .systemd import Notifier
 
 __all__ = [

@@ -16,10 +16,10 @@ import pytest
 from annotated_shadowsocks.config.model import Config
 from annotated_shadowsocks.endpoint import Endpoint
 from annotated_shadowsocks.services.bindings import Bindings
-from annotated_shadowsocks.services.process import EXIT_INTERRUPTED
 from annotated_shadowsocks.services.salts import SharedSalts
-from annotated_shadowsocks.services.supervisor import Supervisor
 from annotated_shadowsocks.shadowsocks.aead_packet import open_packet, seal_packet
+from annotated_shadowsocks.supervision.process import EXIT_INTERRUPTED
+from annotated_shadowsocks.supervision.supervisor import Supervisor
 from annotated_shadowsocks.system import entropy
 from annotated_shadowsocks.testing.commands import Command, children, is_running
 from annotated_shadowsocks.testing.loops import LOOPS, run_on
@@ -471,7 +471,9 @@ def test_a_fork_that_fails_is_tried_again(
 def test_short_lives_make_longer_pauses(
     supervisor: Supervisor, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr("annotated_shadowsocks.services.supervisor.time.monotonic", lambda: 100.0)
+    monkeypatch.setattr(
+        "annotated_shadowsocks.supervision.supervisor.time.monotonic", lambda: 100.0
+    )
     dues = []
     for _ in range(12):
         supervisor._replace(0, 99.5, signal.SIGSEGV)

@@ -18,8 +18,8 @@ from annotated_shadowsocks.config.model import Config, ManagerConfig
 from annotated_shadowsocks.crypto import methods
 from annotated_shadowsocks.endpoint import Endpoint
 from annotated_shadowsocks.errors import ListenError
-from annotated_shadowsocks.services.management import Management
-from annotated_shadowsocks.services.manager import Manager
+from annotated_shadowsocks.supervision.management import Management
+from annotated_shadowsocks.supervision.manager import Manager
 from annotated_shadowsocks.testing.curl import download
 from annotated_shadowsocks.testing.manager_client import ManagerClient
 from annotated_shadowsocks.testing.origin import Origin

@@ -13,9 +13,9 @@ import pytest
 
 from annotated_shadowsocks.endpoint import Endpoint
 from annotated_shadowsocks.errors import ListenError
-from annotated_shadowsocks.services import handover
-from annotated_shadowsocks.services.heritage import HANDOVER_VARIABLE
 from annotated_shadowsocks.shadowsocks.aead_packet import open_packet, seal_packet
+from annotated_shadowsocks.supervision import handover
+from annotated_shadowsocks.supervision.heritage import HANDOVER_VARIABLE
 from annotated_shadowsocks.system import entropy
 from annotated_shadowsocks.testing.commands import Command, is_running
 from annotated_shadowsocks.testing.loops import LOOPS, run_on

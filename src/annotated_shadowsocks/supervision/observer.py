@@ -21,12 +21,12 @@ import time
 from .. import __version__
 from ..config.model import Config
 from ..errors import ObserveError
+from ..services.bindings import Bindings
 from ..telemetry.board import Board
 from ..telemetry.exposition import CONTENT_TYPE, exposition
 from ..telemetry.figures import Figures
 from ..telemetry.processes import process_figures
 from ..telemetry.queue_probe import QueueProbe
-from .bindings import Bindings
 from .pages import Page, Pages
 from .process import END_AT_ONCE, loop_factory
 from .queue_watch import QueueWatch

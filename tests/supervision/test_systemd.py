@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from annotated_shadowsocks.services.systemd import Notifier
+from annotated_shadowsocks.supervision.systemd import Notifier
 
 
 @pytest.fixture(params=["path", "abstract"])

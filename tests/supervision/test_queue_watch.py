@@ -2,7 +2,7 @@
 
 from annotated_shadowsocks.config.model import Config
 from annotated_shadowsocks.services.bindings import Bindings
-from annotated_shadowsocks.services.queue_watch import QueueWatch
+from annotated_shadowsocks.supervision.queue_watch import QueueWatch
 from annotated_shadowsocks.telemetry.queue_probe import QueueProbe, Readings
 from annotated_shadowsocks.testing.manual_loop import ManualLoop
 from annotated_shadowsocks.testing.server_harness import server_config

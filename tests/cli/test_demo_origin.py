@@ -6,8 +6,8 @@ import socket
 
 import pytest
 
+from annotated_shadowsocks.cli.demo_origin import Origin
 from annotated_shadowsocks.endpoint import Endpoint
-from annotated_shadowsocks.services.demo_origin import Origin
 from annotated_shadowsocks.testing.loops import LOOPS, run_on
 from annotated_shadowsocks.testing.targets import Datagrams, read_all, reset
 

@@ -9,14 +9,14 @@ from collections.abc import Callable
 from ..config.model import Config
 from ..errors import ConfigError
 from ..resolver.resolver import Resolver
+from ..services.bindings import Bindings
+from ..services.salts import SharedSalts, kept_salts, state_directory
 from ..system import entropy, raise_descriptor_limit
 from ..telemetry.board import Board
-from .bindings import Bindings
 from .heritage import inherited
 from .management import Management, open_management
 from .observer import Observer
 from .process import SIGNALS, Process, loop_factory
-from .salts import SharedSalts, kept_salts, state_directory
 from .supervisor import Supervisor
 from .systemd import Notifier
 

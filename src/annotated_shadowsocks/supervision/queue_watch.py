@@ -4,8 +4,8 @@ import asyncio
 from collections.abc import Callable
 
 from ..config.model import Config
+from ..services.bindings import Bindings
 from ..telemetry.queue_probe import QueueProbe
-from .bindings import Bindings
 
 __all__ = ["QueueWatch"]
 

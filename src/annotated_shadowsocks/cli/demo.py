@@ -19,15 +19,15 @@ from ..crypto import methods
 from ..endpoint import Endpoint
 from ..relay.listener import Listener
 from ..relay.sockets import accept_queue
+from ..services.assembly import Assembly
+from ..services.bindings import Bindings
+from ..services.salts import SharedSalts
 from ..shadowsocks import uri
 from ..socks5 import udp
 from ..socks5.client import ClientHandshake, Established
 from ..socks5.messages import UNSPECIFIED, Command
 from ..system import entropy, raise_descriptor_limit
-from .assembly import Assembly
-from .bindings import Bindings
 from .demo_origin import Origin
-from .salts import SharedSalts
 
 __all__ = ["run"]
 
