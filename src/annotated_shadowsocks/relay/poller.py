@@ -59,9 +59,11 @@ class Watcher(Protocol):
 
 
 class Scratch:
-    """The two buffers that all connections of one loop share, a received and a converted one."""
+    """What all connections of one loop share: a buffer for what is received, one for what it
+    becomes, and who else wants a turn.
+    """
 
-    __slots__ = ("inbound", "outbound")
+    __slots__ = ("brief", "inbound", "outbound", "talker")
 
     #: Octets that a connection owns for one direction at most, between events. A chunk of SIP022
     #: may have 65,551 sealed octets, and nothing less than the whole chunk can be opened.
@@ -72,6 +74,10 @@ class Scratch:
     def __init__(self) -> None:
         self.inbound = memoryview(bytearray(self.LARGE))
         self.outbound = memoryview(bytearray(self.LARGE))
+        #: Who last sent only a few octets, as an ``id``; and for how many more reads full flows of
+        #: others are brief for its sake.
+        self.talker = 0
+        self.brief = 0
 
 
 class Poller:

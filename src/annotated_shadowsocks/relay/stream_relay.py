@@ -9,6 +9,10 @@ until it is gone. That is the whole of back-pressure.
 Wake-ups and system calls cost more than octets, so a leg that is found full reads more at once,
 but only as much as the peer's kernel buffer has room for: what is left over is never more.
 
+A full flow alone may take long turns. Where others send a few octets now and then, each of their
+messages would wait for such turns, once in every hop and in each direction; so a full flow that has
+such company reads little at a time, and costs more for as long. [bench __main__]
+
 Memory: received octets live in the poller's shared buffers. A connection owns only ``residue``
 (an unfinished chunk) and ``pending``, together at most ``Scratch.LIMIT`` for each direction, and
 nothing when idle.
@@ -40,6 +44,12 @@ _TURN = 2 * Scratch.LARGE
 #: tags) stays within the limit too.
 _SMALL = Scratch.LIMIT - 512
 _LARGE = Scratch.LARGE - 1024
+
+#: Octets of one read that are a message of somebody who may be waiting for the answer; of one read
+#: of a full flow in such company; and how many reads of full flows the company is remembered for.
+_FEW = 2048
+_BRIEF = 16 * 1024
+_REMEMBERED = 512
 
 
 class Codec(Protocol):
@@ -155,13 +165,20 @@ class Leg:
     def pump(self) -> None:
         """Read, convert, send to the peer: the hot path, and the only read loop of the tunnel."""
         relay, peer, codec = self.relay, self.peer, self.codec
-        inbound, outbound = relay.poller.scratch.inbound, relay.poller.scratch.outbound
+        scratch = relay.poller.scratch
+        inbound, outbound = scratch.inbound, scratch.outbound
         turn = _TURN
         while turn > 0:
             held = len(self.residue)
             if held:
                 inbound[:held] = self.residue
-            fill = _LARGE if self.bulk and unsent_room(peer.sock) > _LARGE else _SMALL
+            if not self.bulk:
+                fill = _SMALL
+            elif scratch.brief and scratch.talker != id(relay):
+                scratch.brief -= 1
+                fill, turn = held + _BRIEF, 0
+            else:
+                fill = _LARGE if unsent_room(peer.sock) > _LARGE else _SMALL
             try:
                 count = self.sock.recv_into(inbound[held:fill])
             except BlockingIOError:
@@ -175,7 +192,9 @@ class Leg:
             self.received += count
             turn -= count
             filled = held + count
-            self.bulk = filled >= _SMALL
+            self.bulk = filled >= min(fill, _SMALL)
+            if count < _FEW:
+                scratch.talker, scratch.brief = id(relay), _REMEMBERED
             taken, made = codec.convert(inbound[:filled], outbound)
             self.residue = bytes(inbound[taken:filled]) if taken < filled else b""
             taken_all = not made or peer.send(outbound[:made])
