@@ -29,6 +29,27 @@ def test_events_happen_in_the_order_of_time_and_then_of_asking() -> None:
     assert not agenda
 
 
+@given(st.lists(st.tuples(st.integers(0, 1 << 22), st.integers(0, 1 << 21)), max_size=40))
+def test_pages_change_nothing(pairs: list[tuple[int, int]]) -> None:
+    # Each event asks for another when it happens: on its own page, or some pages on.
+    agenda = Agenda()
+    happened: list[tuple[int, int]] = []
+
+    def action(subject: tuple[int, int | None], now: int) -> None:
+        number, later = subject
+        happened.append((now, number))
+        if later is not None:
+            agenda.at(now + later, action, (number + len(pairs), None))
+
+    for number, (at, later) in enumerate(pairs):
+        agenda.at(at, action, (number, later))
+    agenda.run()
+    asked = [(at, number) for number, (at, _) in enumerate(pairs)]
+    asked += [(at + later, number + len(pairs)) for number, (at, later) in enumerate(pairs)]
+    assert sorted(happened) == sorted(asked)
+    assert [at for at, _ in happened] == sorted(at for at, _ in asked)
+
+
 def test_segments_come_before_timers() -> None:
     agenda = Agenda()
     happened: list[Any] = []

@@ -3,15 +3,19 @@
 import hypothesis.strategies as st
 from hypothesis import given
 
-from annotated_shadowsocks.simulator.tally import DepthHistory, Histogram
+from annotated_shadowsocks.endpoint import Endpoint
+from annotated_shadowsocks.simulator.attempt import Attempt, Outcome
+from annotated_shadowsocks.simulator.tally import DepthHistory, Endings, Histogram
 from annotated_shadowsocks.tcp_model.instant import MILLISECOND
+from annotated_shadowsocks.tcp_model.listener import Listener
+from annotated_shadowsocks.tcp_model.profiles import DEFAULT
 
 
 @given(st.lists(st.integers(0, 10**12), min_size=1, max_size=3000))
 def test_quantiles_are_those_of_the_sorted_list(values: list[int]) -> None:
     histogram = Histogram()
-    for value in values:
-        histogram.add(value)
+    histogram.update(values[::2])
+    histogram.update(values[1::2])
     found = histogram.quantiles()
     assert found is not None
     ordered = sorted(values)
@@ -28,10 +32,29 @@ def test_nothing_has_no_quantiles() -> None:
     assert Histogram().share_from(1) == 0.0
 
 
+def test_endings_are_all_counted_and_forgotten() -> None:
+    endings = Endings()
+    listener = Listener(1, Endpoint("192.0.2.1", 80), DEFAULT, reuse_port=False)
+    for number in range(2000):
+        attempt = Attempt(number, listener, 5, 10)
+        attempt.outcome, attempt.knocks = Outcome.TIMED_OUT, 7
+        if number % 2:
+            attempt.outcome, attempt.knocks = Outcome.ACCEPTED, 1
+            attempt.connected_at, attempt.queued_at, attempt.accepted_at = 20, 25, 31
+        endings.add(attempt)
+    endings.settle()
+    endings.settle()
+    assert endings.outcomes[Outcome.TIMED_OUT] == endings.outcomes[Outcome.ACCEPTED] == 1000
+    assert endings.outcomes.total() == 2000
+    assert endings.knocks == {7: 1000, 1: 1000}
+    times = endings.connect_times, endings.served_times, endings.waiting_times
+    found = [one.quantiles() for one in times]
+    assert [(one.number, one.most) for one in found if one] == [(1000, 10), (1000, 21), (1000, 6)]
+
+
 def test_the_share_of_the_slow() -> None:
     histogram = Histogram()
-    for value in (1, 2, 3, 4):
-        histogram.add(value)
+    histogram.update((1, 2, 3, 4))
     assert histogram.share_from(3) == 0.5
 
 

@@ -22,9 +22,9 @@ def carried(loss: float, segments: int) -> list[int]:
     def arrive(_: Any, now: int) -> None:
         arrived.append(now)
 
-    carried = sum(way.carry(attempt, "SYN", arrive) for _ in range(segments))
+    for _ in range(segments):
+        way.carry(attempt, "SYN", arrive, 0)
     agenda.run()
-    assert carried == len(arrived)
     return arrived
 
 

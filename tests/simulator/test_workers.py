@@ -43,6 +43,16 @@ def test_idle_workers_take_turns() -> None:
     assert accepted_at(scenario)[1] == (2, 2, 2, 2, 2)
 
 
+def test_who_is_busy_when_a_stall_comes_is_busy_that_much_longer() -> None:
+    scenario = Scenario(
+        arrivals=(Recorded((0, MILLISECOND)),),
+        delay=Constant(0),
+        accept_cost=Constant(5 * MILLISECOND),
+        stalls=(Stall(2 * MILLISECOND, 7 * MILLISECOND), Stall(3 * MILLISECOND, MILLISECOND)),
+    )
+    assert accepted_at(scenario)[0] == [0, 9]
+
+
 def test_a_stall_stops_all_or_one() -> None:
     arrivals = (Recorded((10 * MILLISECOND, 20 * MILLISECOND)),)
     stop = Stall(5 * MILLISECOND, 100 * MILLISECOND)

@@ -28,6 +28,7 @@ class Attempt:
     """A client, from its first SYN to its end; the state is that of its own side."""
 
     __slots__ = (
+        "accepted_at",
         "acknowledges",
         "challenged_at",
         "connected_at",
@@ -71,6 +72,7 @@ class Attempt:
         self.acknowledges = 0
         #: When the server's side was complete.
         self.queued_at: Instant = NEVER
+        self.accepted_at: Instant = NEVER
 
 
 class HalfOpen:

@@ -6,9 +6,11 @@ sends again; only then does the simulator follow it further.
 
 import random
 from collections.abc import Callable, Iterator
+from itertools import islice
 
 from ..tcp_model.admission import is_limited
 from ..tcp_model.instant import Instant
+from ..tcp_model.listener import Listener
 from ..tcp_model.profiles import DEFAULT
 from ..tcp_model.retransmission import RTO_MIN
 from ..tcp_model.reuseport import choose
@@ -18,11 +20,13 @@ from .attempt import NEVER, Attempt, Outcome
 from .rehearsal import Persistence, insisting, knocking
 from .scenario import Scenario
 from .server import Server
-from .tally import Histogram
+from .tally import Endings
 from .way import Way
 
 __all__ = ["Clients"]
 
+# Clients that begin at once: one event for them all, and as many more in memory than need be.
+_TOGETHER = 64
 # Asked of every client, and Python 3.11 looks a member up by way of a descriptor.
 _SYN_SENT, _ESTABLISHED, _CLOSED = State.SYN_SENT, State.ESTABLISHED, State.CLOSED
 
@@ -40,10 +44,7 @@ class Clients:
         seed: str,
     ) -> None:
         self.began = 0
-        self.connect_times = Histogram()
-        #: How many clients connected or gave up after so many SYNs.
-        self.knocks: dict[int, int] = {}
-        self.outcomes = dict.fromkeys(Outcome, 0)
+        self.endings = Endings()
         #: Is told of every attempt that ends, and may keep none of them for long.
         self.observer: Callable[[Attempt], None] | None = None
         #: Whose end is not known.
@@ -64,37 +65,38 @@ class Clients:
         self._lanes = [agenda.lane(self.time_out) for _ in self._waits]
         self._insistent = agenda.lane(self.time_out)
 
-    def begin(self) -> None:
-        """Wait for the first client."""
-        for at in self._instants:
-            self._agenda.at(at, self.arrive, None)
-            break
+    def arrive(self, _: None = None, now: Instant = 0) -> None:
+        """The next clients call connect(), each at its instant.
 
-    def arrive(self, _: None, now: Instant) -> None:
-        """A client calls connect(), and the next one is waited for."""
-        for at in self._instants:
+        Most before it has come: until its SYN arrives, a client is alone with itself.
+        """
+        carry, knock, alarm = self._way.carry, self._server.receive_syn, self._lanes[1].alarm
+        wait, began = self._waits[1], self.began
+        for at in islice(self._instants, _TOGETHER):
+            attempt = Attempt(self.began, self._listener(), self._delay(), at)
+            self.began += 1
+            self.unfinished.add(attempt)
+            carry(attempt, "SYN", knock, at)
+            alarm(at + wait, attempt)
+        if self.began > began:
             self._agenda.at(at, self.arrive, None)
-            break
-        server = self._server
-        listener = self._only or choose(server.listeners, self._word(32)) or server.listeners[0]
-        attempt = Attempt(self.began, listener, self._delay(), now)
-        self.began += 1
-        self.unfinished.add(attempt)
-        self._way.carry(attempt, "SYN", server.receive_syn)
-        self._lanes[1].alarm(now + self._waits[1], attempt)
+
+    def _listener(self) -> Listener:
+        """Whom a client's flow hashes to."""
+        members = self._server.listeners
+        return self._only or choose(members, self._word(32)) or members[0]
 
     def time_out(self, attempt: Attempt, now: Instant) -> None:
         """No answer: send again, or give up."""
         if attempt.state is _ESTABLISHED:
-            self._say_again(attempt)
+            self._say_again(attempt, now)
             return
         if now - attempt.started_at >= self._waits[-1]:
             attempt.state = _CLOSED
-            self._knocked(attempt)
             self.end(attempt, Outcome.TIMED_OUT)
             return
         attempt.knocks += 1
-        self._way.carry(attempt, "SYN", self._server.receive_syn)
+        self._way.carry(attempt, "SYN", self._server.receive_syn, now)
         knocks = attempt.knocks
         self._lanes[knocks].alarm(attempt.started_at + self._waits[knocks], attempt)
 
@@ -106,31 +108,28 @@ class Clients:
             attempt.acknowledges = number
             attempt.connected_at = now
             attempt.deadline = None
-            self.connect_times.add(now - attempt.started_at)
-            self._knocked(attempt)
-            self._complete(attempt)
+            self._complete(attempt, now)
         elif attempt.state is _ESTABLISHED:
             # [RFC5961 §4.2] a challenge ACK, which is as good as the final one
             if not is_limited(attempt.challenged_at, self._sysctl, now):
                 attempt.challenged_at = now
-                way.carry(attempt, "ACK", server.receive_ack)
+                way.carry(attempt, "ACK", server.receive_ack, now)
         else:
-            way.carry(attempt, "RST", server.receive_reset)
+            way.carry(attempt, "RST", server.receive_reset, now)
 
-    def _complete(self, attempt: Attempt) -> None:
+    def _complete(self, attempt: Attempt, now: Instant) -> None:
         """Send the third segment, and what the client says first."""
         way, server = self._way, self._server
         if not self._scenario.speaks:
-            way.carry(attempt, "ACK", server.receive_ack)
+            way.carry(attempt, "ACK", server.receive_ack, now)
             return
-        lost = [way.is_lost(attempt, what) for what in ("ACK", "data")] if way.loss else ()
-        if not any(lost):
-            # One event for both: nothing can come between two segments that are sent at once.
-            way.bring(attempt, server.receive_final)
-        elif not all(lost):
-            way.bring(attempt, server.receive_ack)
-        else:
+        lost = way.loss and way.is_lost(attempt, "ACK") + way.is_lost(attempt, "data")
+        if lost == 2:
             self.insist(attempt)
+        else:
+            # One event for both: nothing can come between two segments that are sent at once.
+            arrival = server.receive_ack if lost else server.receive_final
+            self._agenda.at(now + attempt.delay, arrival, attempt)
         if attempt.delay >= RTO_MIN:
             # It may say it again before it can be known that the first time was for nothing.
             self.insist(attempt)
@@ -155,7 +154,7 @@ class Clients:
         answered = since if knocks == 1 else sent[knocks - 1]
         return insisting(self._scenario.client_settings, knocks, answered)
 
-    def _say_again(self, attempt: Attempt) -> None:
+    def _say_again(self, attempt: Attempt, now: Instant) -> None:
         if attempt.queued_at != NEVER:
             return
         if attempt.spoken == len(self._insisting(attempt).sent):
@@ -163,7 +162,7 @@ class Clients:
             self.end(attempt, Outcome.TIMED_OUT)
             return
         attempt.spoken += 1
-        self._way.carry(attempt, "data", self._server.receive_ack)
+        self._way.carry(attempt, "data", self._server.receive_ack, now)
         self._arm_data(attempt)
 
     def receive_reset(self, attempt: Attempt, now: Instant) -> None:
@@ -171,7 +170,6 @@ class Clients:
         if attempt.state is _CLOSED:
             return
         if attempt.state is _SYN_SENT:
-            self._knocked(attempt)
             self.end(attempt, Outcome.REFUSED)
         else:
             self.end(attempt, Outcome.RESET)
@@ -181,10 +179,7 @@ class Clients:
     def end(self, attempt: Attempt, outcome: Outcome) -> None:
         """An attempt has come to its end."""
         attempt.outcome = outcome
-        self.outcomes[outcome] += 1
         self.unfinished.discard(attempt)
+        self.endings.add(attempt)
         if self.observer is not None:
             self.observer(attempt)
-
-    def _knocked(self, attempt: Attempt) -> None:
-        self.knocks[attempt.knocks] = self.knocks.get(attempt.knocks, 0) + 1

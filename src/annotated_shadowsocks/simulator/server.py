@@ -76,13 +76,13 @@ class Server:
         for one in waived:
             self._waive(listener, one)
         if gate is not None:
-            self._turn_away(attempt, gate, verdict)
+            self._turn_away(attempt, gate, verdict, now)
         elif verdict is None:
             self._begin(attempt, now)
         else:
             cookies.remember_sending(self._group, now)
             self._count(c.SYNCOOKIES_SENT)
-            self._answer(attempt, -1 - cookies.minute_of(now))
+            self._answer(attempt, -1 - cookies.minute_of(now), now)
 
     def receive_ack(self, attempt: Attempt, now: Instant) -> None:
         """A final ACK, or data in its place."""
@@ -122,7 +122,7 @@ class Server:
         if queue.depth > self._syn_peak:
             self._syn_peak = queue.depth
         self._arm(request, now)
-        self._answer(attempt, attempt.requests)
+        self._answer(attempt, attempt.requests, now)
 
     def _arm(self, request: HalfOpen, now: Instant) -> None:
         at = next_timeout(self.profile.schedule, self._rto_max, request, now)
@@ -136,10 +136,10 @@ class Server:
         if verdict.expired:
             self._remove(request)
             if self.profile.schedule.reset_at_expiry:
-                self._reset(attempt)
+                self._reset(attempt, now)
             return
         if verdict.resend:
-            self._send_again(attempt)
+            self._send_again(attempt, now)
         attempt.listener.syn_queue.young -= request.young
         request.timeouts += 1
         request.young = False
@@ -151,24 +151,24 @@ class Server:
             self._count(c.TCP_ACK_SKIPPED_SYN_RECV)
             return
         request.answered_bad_at = now
-        self._send_again(request.attempt)
+        self._send_again(request.attempt, now)
         self._arm(request, now)
 
-    def _send_again(self, attempt: Attempt) -> None:
+    def _send_again(self, attempt: Attempt, now: Instant) -> None:
         self._count(c.RETRANS_SEGS)
         self._count(c.TCP_SYN_RETRANS)
-        self._answer(attempt, attempt.requests)
+        self._answer(attempt, attempt.requests, now)
 
-    def _answer(self, attempt: Attempt, number: int) -> None:
+    def _answer(self, attempt: Attempt, number: int, now: Instant) -> None:
         """Send a SYN/ACK: a request's by its number, a cookie by its minute, below zero.
 
         The numbers stand for initial sequence numbers: a client acknowledges the first that it
         hears, and if that request was evicted, the ACK does not fit the next one.
         """
         arrival = self.clients.receive_syn_ack
-        self._way.carry(
-            attempt, "SYN/ACK", arrival if number == 1 else partial(arrival, number=number)
-        )
+        if number != 1:
+            arrival = partial(arrival, number=number)
+        self._way.carry(attempt, "SYN/ACK", arrival, now)
 
     def _remove(self, request: HalfOpen) -> None:
         request.deadline = None
@@ -176,9 +176,9 @@ class Server:
         del self.requests[request]
         request.attempt.listener.syn_queue.remove(request)
 
-    def _reset(self, attempt: Attempt) -> None:
+    def _reset(self, attempt: Attempt, now: Instant) -> None:
         self._count(c.OUT_RSTS)
-        self._way.carry(attempt, "RST", self.clients.receive_reset)
+        self._way.carry(attempt, "RST", self.clients.receive_reset, now)
 
     # Full queues
 
@@ -198,14 +198,16 @@ class Server:
         else:
             self._count_own(gate.counters)
 
-    def _turn_away(self, attempt: Attempt, gate: Gate, verdict: Verdict | None) -> None:
+    def _turn_away(
+        self, attempt: Attempt, gate: Gate, verdict: Verdict | None, now: Instant
+    ) -> None:
         if gate.verdict is Verdict.COOKIE:
             self._flood(gate)
         else:
             self._count_own(gate.counters)
         self._lose(attempt, f"SYN: {gate.reason}")
         if verdict is Verdict.RESET:
-            self._reset(attempt)
+            self._reset(attempt, now)
 
     def _overflow(self, request: HalfOpen, gate: AckGate, now: Instant) -> None:
         attempt, outcome = request.attempt, on_ack_full(gate, self.sysctl)
@@ -221,19 +223,19 @@ class Server:
         self._remove(request)
         self._count(c.EMBRYONIC_RSTS)
         if outcome is OnAckFull.RESET:
-            self._reset(attempt)
+            self._reset(attempt, now)
         else:
             self.clients.insist(attempt)
 
     def _check_cookie(self, attempt: Attempt, now: Instant) -> None:
         """[linux cookie_v4_check] an ACK that nobody waits for, unless it brings a cookie back."""
         if not self.sysctl.tcp_syncookies or not cookies.recently_sent(self._group, now):
-            self._reset(attempt)
+            self._reset(attempt, now)
             return
         minute = -1 - attempt.acknowledges
         if minute < 0 or cookies.is_stale(cookies.minute_of(now) - minute):
             self._count(c.SYNCOOKIES_FAILED)
-            self._reset(attempt)
+            self._reset(attempt, now)
             return
         self._count(c.SYNCOOKIES_RECV)
         gate = attempt.listener.refuses_ack()

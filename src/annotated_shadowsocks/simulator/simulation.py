@@ -63,16 +63,17 @@ class Simulation:
         self.clients = Clients(scenario, self.agenda, self.way, self.server, instants, name)
         self.workers = Workers(scenario, self.agenda, self.server, self.clients, name)
         self.server.clients = self.clients
-        self.server.accepting = self.workers.wake
+        self.server.accepting = self.workers.serve
         self._history = DepthHistory()
 
     def run(self) -> None:
         """Let everything happen."""
-        self.clients.begin()
+        self.clients.arrive()
         self.agenda.at(self._history.interval, self._look, None)
         self.agenda.run()
         for attempt in list(self.clients.unfinished):
             self.clients.end(attempt, _left(attempt))
+        self.clients.endings.settle()
 
     def _look(self, _: None, now: Instant) -> None:
         self._history.add(*self.server.take_peaks())
@@ -81,23 +82,22 @@ class Simulation:
 
     def report(self) -> Report:
         """What it came to."""
-        server, clients, workers = self.server, self.clients, self.workers
-        served = workers.served_times
+        server, clients, ends = self.server, self.clients, self.clients.endings
         return Report(
             scenario=self.scenario,
             seed=self.seed,
             duration=self.agenda.now,
             clients=clients.began,
-            outcomes=dict(clients.outcomes),
-            connect_times=clients.connect_times.quantiles(),
-            served_times=served.quantiles(),
-            waiting_times=workers.waiting_times.quantiles(),
-            slower_than={one: served.share_from(one * SECOND) for one in _FELT},
-            knocks=dict(sorted(clients.knocks.items())),
+            outcomes=dict(ends.outcomes),
+            connect_times=ends.connect_times.quantiles(),
+            served_times=ends.served_times.quantiles(),
+            waiting_times=ends.waiting_times.quantiles(),
+            slower_than={one: ends.served_times.share_from(one * SECOND) for one in _FELT},
+            knocks=dict(sorted(ends.knocks.items())),
             turned_away=server.turned_away,
             refusals=dict(sorted(server.refusals.items())),
             counters=dict(sorted(server.counters.snapshot().items())),
-            accepted=tuple(workers.accepted),
+            accepted=tuple(self.workers.accepted),
             queues=tuple(
                 Queue(listener.accept_queue.limit, listener.ack_capacity, high_water)
                 for listener, high_water in zip(server.listeners, server.high_water, strict=True)

@@ -1,15 +1,17 @@
 """What a run is reduced to while it runs: none of it grows with the number of clients."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from ..tcp_model.instant import MILLISECOND, Duration, Instant
+from .attempt import NEVER, Attempt, Outcome
 
-__all__ = ["DepthHistory", "Depths", "Histogram", "Quantiles"]
+__all__ = ["DepthHistory", "Depths", "Endings", "Histogram", "Quantiles"]
 
 _BITS = 8
 _MOST = 512
+_TOGETHER = 1024
 
 
 class Quantiles(NamedTuple):
@@ -27,33 +29,21 @@ class Quantiles(NamedTuple):
 class Histogram:
     """Durations by their leading eight bits: a few hundred buckets hold any number of them."""
 
-    __slots__ = ("_buckets", "_fresh", "_most", "_total")
+    __slots__ = ("_buckets", "_most", "_total")
 
     def __init__(self) -> None:
         self._buckets: Counter[int] = Counter()
         self._total = 0
         self._most = 0
-        #: Sorted into buckets by the thousand, which costs a fraction of one by one.
-        self._fresh: list[Duration] = []
 
-    def add(self, value: Duration) -> None:
-        """Count a duration."""
-        fresh = self._fresh
-        fresh.append(value)
-        if len(fresh) == 1024:
-            self._sort()
-
-    def _sort(self) -> None:
-        fresh = self._fresh
-        if fresh:
-            self._total += sum(fresh)
-            self._most = max(self._most, max(fresh))
-            self._buckets.update(map(_bucket, fresh))
-            fresh.clear()
+    def update(self, values: Sequence[Duration]) -> None:
+        """Count durations."""
+        self._total += sum(values)
+        self._most = max(self._most, *values, 0)
+        self._buckets.update(map(_bucket, values))
 
     def quantiles(self) -> Quantiles | None:
         """What was counted, or None where nothing was."""
-        self._sort()
         count = self._buckets.total()
         if not count:
             return None
@@ -63,7 +53,6 @@ class Histogram:
 
     def share_from(self, least: Duration) -> float:
         """Which part of all durations is ``least`` or more."""
-        self._sort()
         count = self._buckets.total()
         late = sum(number for value, number in self._buckets.items() if value >= least)
         return late / count if count else 0.0
@@ -81,6 +70,42 @@ def _at(buckets: list[tuple[int, int]], rank: int) -> int:
         if rank <= 0:
             return value
     return buckets[-1][0]
+
+
+class Endings:
+    """What attempts came to. They are counted by the thousand: one by one would cost a multiple."""
+
+    __slots__ = ("_fresh", "connect_times", "knocks", "outcomes", "served_times", "waiting_times")
+
+    def __init__(self) -> None:
+        self._fresh: list[Attempt] = []
+        self.outcomes: Counter[Outcome] = Counter(dict.fromkeys(Outcome, 0))
+        #: How many clients connected or gave up after so many SYNs.
+        self.knocks: Counter[int] = Counter()
+        #: From the first SYN until connect() returned, and until accept(); and in the accept queue.
+        self.connect_times = Histogram()
+        self.served_times = Histogram()
+        self.waiting_times = Histogram()
+
+    def add(self, attempt: Attempt) -> None:
+        """An attempt has ended, and will not change."""
+        fresh = self._fresh
+        fresh.append(attempt)
+        if len(fresh) == _TOGETHER:
+            self.settle()
+
+    def settle(self) -> None:
+        """Count those who were not counted before, and forget them."""
+        fresh = self._fresh
+        self.outcomes.update([one.outcome for one in fresh if one.outcome is not None])
+        self.knocks.update([one.knocks for one in fresh])
+        self.connect_times.update(
+            [one.connected_at - one.started_at for one in fresh if one.connected_at is not None]
+        )
+        served = [one for one in fresh if one.accepted_at != NEVER]
+        self.served_times.update([one.accepted_at - one.started_at for one in served])
+        self.waiting_times.update([one.accepted_at - one.queued_at for one in served])
+        fresh.clear()
 
 
 class Depths(NamedTuple):
