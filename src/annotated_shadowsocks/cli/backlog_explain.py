@@ -12,15 +12,14 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
+from ..dashboard.asked_backlog import AskedBacklog
 from ..errors import ObserveError, UsageError
 from ..policy.listen_queue import (
-    Asked,
     Fate,
     ListenQueue,
     Schedule,
     Sysctls,
     Verdict,
-    asked,
     next_ack,
     next_syn,
     syn_queue_capacity,
@@ -138,7 +137,7 @@ def _explanation(sight: "Sight", sysctls: Sysctls, sharing: int) -> Iterator[str
         shared = f"one of {sharing} listeners of this address, and the kernel picks one by a hash"
         yield from _paragraph("SO_REUSEPORT", shared)
     yield from _paragraph("Accept queue", _accept_queue(queue))
-    yield from _paragraph("Asked", _asked(queue.limit, sysctls.somaxconn))
+    yield from _paragraph("Asked", AskedBacklog(queue.limit, sysctls.somaxconn).sentence)
     yield from _paragraph("SYN queue", _syn_queue(sight, sysctls))
     yield from _paragraph("When full", _when_full(sysctls.tcp_abort_on_overflow))
     yield from _paragraph("Retries", *_retries(sysctls))
@@ -160,15 +159,6 @@ def _accept_queue(queue: ListenQueue) -> str:
     waiting = f"{queue.depth} connections wait for accept(), {queue.capacity} fit"
     admits = f"the limit is {queue.limit} and the kernel admits one more"
     return f"{waiting}: it is full; {admits}" if queue.is_full else f"{waiting}; {admits}"
-
-
-def _asked(limit: int, somaxconn: int | None) -> str:
-    return {
-        Asked.EXACTLY: f"{limit} of listen(), and granted, being less than somaxconn ({somaxconn})",
-        Asked.AT_LEAST: f"{limit} of listen(), or more, or less than 0: somaxconn is {somaxconn}",
-        Asked.BEFORE: f"at least {limit}, while somaxconn was larger; it is {somaxconn} by now",
-        Asked.UNKNOWN: "unknown, for net.core.somaxconn cannot be read here",
-    }[asked(limit, somaxconn)]
 
 
 def _syn_queue(sight: "Sight", sysctls: Sysctls) -> str:
@@ -275,7 +265,7 @@ def _document(sight: "Sight", sysctls: Sysctls) -> dict[str, Any]:
     document["syn_queue"]["capacity"] = syn_queue_capacity(queue.limit, sysctls)
     return {
         **document,
-        "asked": {"relation": asked(queue.limit, sysctls.somaxconn).value, "limit": queue.limit},
+        "asked": AskedBacklog(queue.limit, sysctls.somaxconn).document(),
         "next_syn": _fate_document(next_syn(queue, sysctls)),
         "next_ack": _fate_document(next_ack(queue, sysctls)),
         "syn_ack_schedule": _server_schedule(sysctls)._asdict(),

@@ -5,8 +5,8 @@ import json
 import time
 from typing import TYPE_CHECKING, Any
 
+from ..dashboard.asked_backlog import AskedBacklog
 from ..errors import UsageError
-from ..policy.listen_queue import Asked, asked
 from ..policy.listener_filter import parse_filter
 from . import exits
 from .arguments import ArgumentParser
@@ -117,7 +117,7 @@ def _row(track: "Track", somaxconn: int | None, watched: bool) -> tuple[str, ...
     return (
         f"{one.depth}/{one.limit}",
         "full" if one.queue.is_full else "",
-        _asked(one.limit, somaxconn),
+        AskedBacklog(one.limit, somaxconn).short,
         str(track.high) if watched else "",
         track.sight.half_open,
         str(one.drops) if known else "?",
@@ -127,17 +127,7 @@ def _row(track: "Track", somaxconn: int | None, watched: bool) -> tuple[str, ...
     )
 
 
-def _asked(limit: int, somaxconn: int | None) -> str:
-    return {
-        Asked.EXACTLY: f"{limit}",
-        Asked.AT_LEAST: f">={limit}",
-        Asked.BEFORE: f">={limit}",
-        Asked.UNKNOWN: "?",
-    }[asked(limit, somaxconn)]
-
-
 def _document(track: "Track", somaxconn: int | None, seconds: float | None) -> dict[str, Any]:
     document = track.document() if seconds is not None else track.sight.document()
-    limit = track.sight.listener.limit
-    relation = asked(limit, somaxconn).value
-    return document | {"asked": {"relation": relation, "limit": limit}}
+    asked = AskedBacklog(track.sight.listener.limit, somaxconn)
+    return document | {"asked": asked.document()}
