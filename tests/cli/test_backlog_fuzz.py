@@ -68,7 +68,23 @@ def test_json(double: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) ->
     assert fuzz("--count", "2", "--json") == 1
     first, second, summary = map(json.loads, capsys.readouterr().out.splitlines())
     assert {first["name"], second["name"]} == {"seed-0", "seed-1"}
-    assert summary == {"scripts": 2, "agreed": 0, "differed": 2, "first_seed": 0}
+    counts = {"scripts": 2, "agreed": 0, "differed": 2, "could_not_run": 0}
+    assert summary == {**counts, "first_seed": 0}
+
+
+def test_what_could_not_be_run_has_not_agreed(
+    double: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = _Fleet.run
+
+    def too_late(self: _Fleet, scripts: Iterable[tuple[str, str]]) -> Iterator[Outcome]:
+        return (one._replace(ran=False) for one in run(self, scripts))
+
+    double.setattr(_Fleet, "run", too_late)
+    assert fuzz("--count", "1") == 2
+    assert capsys.readouterr().out == (
+        "0 of 1 scripts agreed, from seed 0 on\n1 could not be run; with fewer --jobs they may\n"
+    )
 
 
 def test_a_folder_that_cannot_be(

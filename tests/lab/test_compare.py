@@ -9,6 +9,7 @@ from annotated_shadowsocks.lab import compare as module
 from annotated_shadowsocks.lab.compare import Comparison, compare, profile_of
 from annotated_shadowsocks.lab.model_stage import ModelStage
 from annotated_shadowsocks.scripts.parser import parse
+from annotated_shadowsocks.tcp_model.instant import SECOND
 
 LISTEN = """\
 sysctl tcp_synack_retries = 1
@@ -80,6 +81,26 @@ def test_a_counter(monkeypatch: pytest.MonkeyPatch) -> None:
     )
     found = compare(parse(LISTEN + HANDSHAKE))
     assert told(found) == "counter ListenDrops\n  model   0\n  kernel  7"
+
+
+@pytest.mark.usefixtures("other")
+@pytest.mark.parametrize(("late", "ran"), [(0, True), (SECOND, False)])
+def test_a_busy_machine_proves_nothing(
+    late: int, ran: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_Other, "other", "linux-4.4")
+    monkeypatch.setattr(_Other, "late", late)
+    script = LISTEN.replace("3, 1", "3, 0") + HANDSHAKE + "+.1 D < S 0:0(0)\n+2 D ignored\n"
+    found = compare(parse(script))
+    assert not found.agreed
+    assert found.ran is ran
+    assert (found.disagreement is None) is (not ran)
+
+
+@pytest.mark.usefixtures("other")
+def test_a_busy_machine_may_agree(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_Other, "late", SECOND)
+    assert compare(parse(LISTEN + HANDSHAKE)).agreed
 
 
 @pytest.mark.usefixtures("other")

@@ -12,6 +12,7 @@ from annotated_shadowsocks.lab.verdict import Verdict
 from annotated_shadowsocks.pictures.trace import Noted
 from annotated_shadowsocks.scripts.parser import parse
 from annotated_shadowsocks.scripts.statements import Script
+from annotated_shadowsocks.tcp_model.instant import MILLISECOND
 from annotated_shadowsocks.tcp_model.profiles import DEFAULT
 from annotated_shadowsocks.testing.packet_scripts import SCRIPTS, read, scripts
 
@@ -214,6 +215,71 @@ def test_refusals(text: str, reason: str) -> None:
 
 
 # Time
+
+
+class _Busy(ModelStage):
+    """Its clock runs on while it should play; ``by`` is how much it is late each time."""
+
+    by = 0
+    lay = 0
+
+    def advance(self, until: int) -> None:
+        super().advance(until + (self.by if until > self.now else 0))
+
+    @property
+    def late(self) -> int:
+        return self.lay
+
+
+def busy(text: str, by: int = 0, lay: int = 0) -> Verdict:
+    stage = _Busy()
+    stage.by, stage.lay = by * MILLISECOND, lay * MILLISECOND
+    return conduct(parse(text), stage)
+
+
+# Its ACK is to come before the SYN/ACK is sent again.
+JUST_IN_TIME = f"{HALF_OPEN}+.9 C < . 1:1(0) ack 1\n+.1 C silent\n"
+
+
+def test_what_was_played_too_late_and_differs_could_not_be_run() -> None:
+    assert busy(JUST_IN_TIME).agreed
+    verdict = busy(JUST_IN_TIME, by=250)
+    assert verdict.difference is None
+    assert verdict.refusal is not None
+    assert verdict.refusal.reason == (
+        "it was played 250 ms too late: this machine is busy, run it again when it is not"
+    )
+    # The first statement that was so late, and not the one that found the difference.
+    assert verdict.refusal.place.line == 5
+
+
+def test_a_difference_in_time_is_one() -> None:
+    wrong = JUST_IN_TIME.replace("C silent", "accept_queue 0/1")
+    for by in (0, 100):
+        verdict = busy(wrong, by=by)
+        assert verdict.difference is not None
+        assert verdict.refusal is None is verdict.late
+
+
+def test_what_agrees_agrees_however_late() -> None:
+    verdict = busy(f"{LISTENING}+1 accept_queue 0/1\n", by=5000)
+    assert verdict.agreed
+    assert verdict.late is not None
+
+
+def test_the_kernels_own_lateness_is_not_ours() -> None:
+    # An absolute time that is over when a segment has come is no statement that was played late.
+    text = HALF_OPEN + "+1 C > S. 0:0(0) ack 1 <mss 1460>\n1.5 accept_queue 1/1\n"
+    verdict = busy(text)
+    assert verdict.difference is not None
+
+
+def test_packets_that_lay_there_for_long() -> None:
+    wrong = f"{LISTENING}+1 accept_queue 1/1\n"
+    verdict = busy(wrong, lay=700)
+    assert verdict.refusal is not None
+    assert "a packet lay there for 700 ms before it was carried" in str(verdict.refusal)
+    assert busy(wrong, lay=100).difference is not None
 
 
 def test_times_are_relative_to_the_statement_before_or_absolute() -> None:

@@ -102,7 +102,8 @@ def compare(script: Script, profile: str | None = None) -> Comparison:
     """Run a script on both. The kernel is compared with ``profile``, by default with its own.
 
     Raises ``NamespaceError`` where there is no kernel to be had, and ``ConfigError``, also for a
-    script that is about another system.
+    script that is about another system. A kernel's run that this machine was too busy for, and that
+    differed, is refused.
     """
     own = profile_of(platform.release())
     name = profile or own
@@ -118,6 +119,8 @@ def compare(script: Script, profile: str | None = None) -> Comparison:
         if seen.refusal is not None or seen.difference is not None or not predicted.agreed:
             return Comparison(predicted, seen, None)
         disagreement = _Match(model, kernel).find()
+        if disagreement is not None and seen.late is not None:
+            return Comparison(predicted, replace(seen, refusal=seen.late), None)
         traces = (model.trace(script.name), kernel.trace(script.name))
     return Comparison(
         replace(predicted, trace=traces[0]), replace(seen, trace=traces[1]), disagreement

@@ -7,6 +7,10 @@ A segment that is expected is judged by its interval, which is as long as the sc
 the stage's tolerance: from the statement before it, or from the last segment of its flow in either
 direction, since a timer counts from one of these. So lateness does not add up.
 
+Where a machine is too busy to play a statement in time, other things have happened before it than
+the script says. What differs then is no finding: it could not be run. What agrees all the same does
+agree.
+
 Segments are taken in order within each flow and direction. What a scripted peer was sent and the
 script does not mention is a difference too, at the end at the latest: silence is a statement.
 """
@@ -40,7 +44,7 @@ from ..scripts.statements import (
     ViewCheck,
     WireRule,
 )
-from ..tcp_model.instant import SECOND, Duration, Instant, text
+from ..tcp_model.instant import MILLISECOND, SECOND, Duration, Instant, text
 from .calls import Calls
 from .checks import Checks
 from .flows import Flow, Moment
@@ -53,6 +57,8 @@ __all__ = ["conduct"]
 _NAMELESS = "peer"
 #: How long ``*`` waits: longer than the longest timeout there is [linux TCP_RTO_MAX].
 _ANY: Duration = 130 * SECOND
+#: What is played later than this was not played as it is written. A check may wait for so long.
+_LATE: Duration = 110 * MILLISECOND
 #: No script runs longer: a model would, and a kernel cannot.
 _LONGEST: Instant = 24 * 3600 * SECOND
 
@@ -85,6 +91,9 @@ class _Conductor:
         #: The time of the last statement, by both clocks.
         self._nominal: Instant = 0
         self._actual: Instant = stage.now
+        #: The statement that was played latest, and by how much, where that is too much.
+        self._delay = _LATE
+        self._late: Refusal | None = None
 
     def run(self) -> Verdict:
         """All statements, then silence."""
@@ -97,11 +106,12 @@ class _Conductor:
             self._expect_silence_everywhere()
         except Differs as found:
             line = print_body(statement.body)
-            difference = Difference(statement.place, line, found.expected, found.got)
+            if (refusal := self._lateness(statement)) is None:
+                difference = Difference(statement.place, line, found.expected, found.got)
         except (Refused, ConfigError) as error:
             refusal = Refusal(statement.place, print_body(statement.body), str(error))
-        trace = self._stage.trace(self._script.name)
-        return Verdict(self._script.name, self._stage.title, trace, difference, refusal)
+        trace, late = self._stage.trace(self._script.name), self._lateness(statement)
+        return Verdict(self._script.name, self._stage.title, trace, difference, refusal, late)
 
     def _end(self) -> Place:
         statements = self._script.statements
@@ -117,11 +127,24 @@ class _Conductor:
         if time.any or time.end is not None:
             raise Refused("only an expected segment may come at any time, or within a range")
         self._stage.advance(due.actual)
+        self._measure(statement, self._stage.now - max(due.actual, self._actual))
         # Whoever plays the script on a kernel may come late to it: what follows is due that much
         # later.
         self._nominal, self._actual = due.nominal, max(self._actual, self._stage.now)
         self._note(body)
         self._perform(body)
+
+    def _measure(self, statement: Statement, delay: Duration) -> None:
+        if delay > self._delay:
+            self._delay = delay
+            self._late = _refusal(statement, f"it was played {_milliseconds(delay)} too late")
+
+    def _lateness(self, statement: Statement) -> Refusal | None:
+        """Why what differs at a statement proves nothing, or None where it does."""
+        if self._late is None and self._stage.late > _LATE:
+            waited = _milliseconds(self._stage.late)
+            return _refusal(statement, f"a packet lay there for {waited} before it was carried")
+        return self._late
 
     def _note(self, body: Body) -> None:
         self._stage.note(print_body(body))
@@ -270,6 +293,15 @@ class _Conductor:
                 self._stage.tell_client(name, call)
             except OSError as error:
                 differ(f"client {name} can {call.verb.value}", error.strerror or error)
+
+
+def _refusal(statement: Statement, problem: str) -> Refusal:
+    advice = "this machine is busy, run it again when it is not"
+    return Refusal(statement.place, print_body(statement.body), f"{problem}: {advice}")
+
+
+def _milliseconds(duration: Duration) -> str:
+    return f"{duration // MILLISECOND} ms"
 
 
 def _check(line: PacketLine) -> None:

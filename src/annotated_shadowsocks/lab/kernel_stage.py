@@ -124,6 +124,11 @@ class KernelStage:
         while not reached() and self.now < deadline:
             self._wire.pump(self.now + MILLISECOND)
 
+    @property
+    def late(self) -> Duration:
+        """What the wire has measured."""
+        return self._wire.late
+
     def tolerance(self, interval: Duration) -> Tolerance:
         """[linux calc_wheel_index] an eighth of the interval late, and what this machine adds."""
         return Tolerance(_TICK, interval // 8 + _TICK + _SLACK)

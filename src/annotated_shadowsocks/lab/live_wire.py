@@ -17,7 +17,7 @@ from ..pictures.recorder import Recorder
 from ..pictures.trace import Party
 from ..scripts.statements import WireRule
 from ..tcp_model import packet
-from ..tcp_model.instant import MILLISECOND, Instant
+from ..tcp_model.instant import MILLISECOND, Duration, Instant
 from ..tcp_model.segment import Segment, Unreachable
 from .live_host import LiveHost, Packet
 from .stage import Heard
@@ -59,7 +59,8 @@ class LiveWire:
         self._rules: RuledWire[_Carried] = RuledWire()
         self._kept: set[int] = set()
         self._delayed: list[tuple[Instant, _Carried]] = []
-        self._packets = 0
+        #: How long a kernel client's packet, or an answer to one, lay there before it was taken.
+        self.late: Duration = 0
 
     def introduce(self, name: str, endpoint: Endpoint) -> None:
         """Say whose an endpoint is."""
@@ -144,6 +145,7 @@ class LiveWire:
         if theirs.host != self._clients.address:
             self.recorder.arrived(at, number)
             return
+        self.late = max(self.late, self.now - at)
         self._route(name, _Carried(number, inbound, sent.octets))
         self.changed()
 

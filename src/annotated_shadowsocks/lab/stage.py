@@ -71,6 +71,10 @@ class Stage(Protocol):
     def settle(self, reached: Callable[[], bool]) -> None:
         """Let what is under way arrive: until ``reached()``, or for as long as that may take."""
 
+    @property
+    def late(self) -> Duration:
+        """How long a packet lay there, at worst, before the wire took it: this machine is busy."""
+
     def tolerance(self, interval: Duration) -> Tolerance:
         """What is allowed of a segment that comes so long after the one before it in its flow."""
 

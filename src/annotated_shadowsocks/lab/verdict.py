@@ -46,6 +46,8 @@ class Verdict:
     trace: Trace
     difference: Difference | None = None
     refusal: Refusal | None = None
+    #: Why a difference that is found elsewhere in this run would prove nothing: it came too late.
+    late: Refusal | None = None
 
     @property
     def agreed(self) -> bool:
