@@ -203,6 +203,42 @@ def test_a_watcher_wakes_a_loop_that_sleeps() -> None:
     run(main)
 
 
+def test_what_a_watcher_asks_of_the_loop_is_done() -> None:
+    async def asked(ask: Callable[[asyncio.AbstractEventLoop, asyncio.Event], object]) -> None:
+        # Nothing else will happen: if the loop goes on to sleep, this does not end.
+        loop, done, (here, there) = asyncio.get_running_loop(), asyncio.Event(), pair()
+        poller = poller_inside()
+
+        def then(_: int) -> None:
+            poller.close(here)
+            ask(loop, done)
+
+        poller.watch(here, READ, Watcher(then))
+        there.send(b"!")
+        await done.wait()
+        there.close()
+
+    async def main() -> None:
+        await asked(lambda _, done: done.set())
+        await asked(lambda loop, done: loop.call_soon(done.set))
+        await asked(lambda loop, done: loop.call_later(0.001, done.set))
+        await asked(lambda loop, done: loop.call_at(loop.time() + 0.001, done.set))
+        await asked(lambda loop, done: loop.call_soon_threadsafe(done.set))
+
+    run(main)
+
+
+def test_a_watcher_stops_the_loop() -> None:
+    loop = RelayEventLoop()
+    here, there = pair()
+    loop.poller.watch(here, READ, Watcher(lambda _: loop.stop()))
+    there.send(b"!")
+    loop.run_forever()
+    loop.close()
+    here.close()
+    there.close()
+
+
 def test_a_crash_does_not_end_the_loop(caplog: pytest.LogCaptureFixture) -> None:
     async def main() -> None:
         poller = poller_inside()

@@ -5,14 +5,20 @@ the relay costs two calls of epoll_wait(2), a handle, a context and a turn of th
 both share one set. ``select`` tells a watcher about its event on the spot and returns to asyncio
 only what is asyncio's: the loop's own pipe, signals, name servers. Watchers run before the timers
 and callbacks of the same turn, and may arm and queue such as anywhere else.
+
+A turn of asyncio's loop is half a dozen calls around one epoll_wait(2), and a relay's wake-up is
+not many more. So ``select`` stays where it is, and waits again, for as long as there is nothing for
+asyncio to do: no event of its own, no timer that is due, and nothing that a watcher asked of the
+loop, which the loop takes note of in ``stirred``.
 """
 
 import asyncio
-import math
 import select
 import selectors
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+import time
+from collections.abc import Callable, Mapping
+from contextvars import Context
+from typing import TYPE_CHECKING, Any, TypeVarTuple
 
 from .poller import BATCH, READ, WRITE, EpollPoller
 
@@ -22,13 +28,46 @@ if TYPE_CHECKING:
 __all__ = ["RelayEventLoop", "new_event_loop"]
 
 
+Arguments = TypeVarTuple("Arguments")
+
+
 class RelayEventLoop(asyncio.SelectorEventLoop):
     """``asyncio.SelectorEventLoop`` with a ``poller`` inside; ``poller.new_poller`` finds it."""
 
     def __init__(self) -> None:
         epoll = select.epoll()
         self.poller = EpollPoller(self, epoll)
-        super().__init__(_RelaySelector(epoll, self.poller))
+        #: Something was asked of this loop after its selector began to wait.
+        self.stirred = False
+        super().__init__(_RelaySelector(epoll, self))
+        # What asyncio's own method calls, without the method.
+        self.time = time.monotonic  # type: ignore[method-assign]
+
+    def call_soon(
+        self,
+        callback: Callable[[*Arguments], object],
+        *args: *Arguments,
+        context: Context | None = None,
+    ) -> asyncio.Handle:
+        """See ``asyncio.loop.call_soon``."""
+        self.stirred = True
+        return super().call_soon(callback, *args, context=context)
+
+    def call_at(
+        self,
+        when: float,
+        callback: Callable[[*Arguments], object],
+        *args: *Arguments,
+        context: Context | None = None,
+    ) -> asyncio.TimerHandle:
+        """See ``asyncio.loop.call_at``, which ``call_later`` is made of."""
+        self.stirred = True
+        return super().call_at(when, callback, *args, context=context)
+
+    def stop(self) -> None:
+        """See ``asyncio.loop.stop``."""
+        self.stirred = True
+        super().stop()
 
 
 def new_event_loop() -> asyncio.AbstractEventLoop:
@@ -37,9 +76,9 @@ def new_event_loop() -> asyncio.AbstractEventLoop:
 
 
 class _RelaySelector(selectors.BaseSelector):
-    def __init__(self, epoll: select.epoll, poller: EpollPoller) -> None:
+    def __init__(self, epoll: select.epoll, loop: RelayEventLoop) -> None:
         self._epoll = epoll
-        self._poller = poller
+        self._loop = loop
         self._keys: dict[int, selectors.SelectorKey] = {}
 
     def register(
@@ -71,18 +110,32 @@ class _RelaySelector(selectors.BaseSelector):
         return key
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
-        # Rounded up to epoll's milliseconds: waking early would only mean to sleep again.
-        patience = -1.0 if timeout is None else math.ceil(max(timeout, 0) * 1e3) * 1e-3
-        ready = []
-        for fd, events in self._poller.serve(self._epoll.poll(patience, BATCH)):
+        loop, poll, serve = self._loop, self._epoll.poll, self._loop.poller.serve
+        # Negative would mean for ever. The call rounds up to milliseconds by itself.
+        patience = None if timeout is None else max(timeout, 0)
+        until = None if patience is None else time.monotonic() + patience
+        loop.stirred = False
+        while True:
+            ready = poll(patience, BATCH)
+            others = serve(ready)
+            if others or not ready or loop.stirred:
+                return self._found(others)
+            if until is not None:
+                patience = until - time.monotonic()
+                if patience <= 0:
+                    return []
+
+    def _found(self, ready: list[tuple[int, int]]) -> list[tuple[selectors.SelectorKey, int]]:
+        found = []
+        for fd, events in ready:
             key = self._keys.get(fd)
             if key is not None:
                 # An error or a hang-up wakes whatever was asked for, as it does in selectors.
-                found = (bool(events & ~READ) * selectors.EVENT_WRITE) | (
+                wanted = (bool(events & ~READ) * selectors.EVENT_WRITE) | (
                     bool(events & ~WRITE) * selectors.EVENT_READ
                 )
-                ready.append((key, found & key.events))
-        return ready
+                found.append((key, wanted & key.events))
+        return found
 
     def close(self) -> None:
         self._keys.clear()

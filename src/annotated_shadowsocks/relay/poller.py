@@ -119,16 +119,10 @@ class Poller:
         if not self._dispatching:
             self._sweep()
 
-    def _tell(self, watcher: Watcher, events: int) -> None:
-        try:
-            watcher.ready(events)
-        except Exception as error:  # noqa: BLE001
-            # The boundary: whatever went wrong ends one connection and not the loop.
-            _log.error("internal error, connection abandoned: %r", error)
-            _log.debug("details", exc_info=error)
-            self._abandon(watcher, error)
-
-    def _abandon(self, watcher: Watcher, error: Exception) -> None:
+    def _failed(self, watcher: Watcher, error: Exception) -> None:
+        """The boundary: whatever went wrong in ``ready`` ends one connection and not the loop."""
+        _log.error("internal error, connection abandoned: %r", error)
+        _log.debug("details", exc_info=error)
         try:
             watcher.abandon(error)
         except Exception as another:  # noqa: BLE001
@@ -197,7 +191,7 @@ class EpollPoller(Poller):
 
     def serve(self, ready: list[tuple[int, int]]) -> list[tuple[int, int]]:
         """Tell the watchers of ``ready``; returns the events of descriptors that have none."""
-        tell, watchers = self._tell, self._watchers
+        watchers = self._watchers
         others = []
         self._dispatching = True
         try:
@@ -205,11 +199,15 @@ class EpollPoller(Poller):
                 watcher = watchers.get(fd)
                 if watcher is None:
                     others.append((fd, events))
-                else:
-                    tell(watcher, events)
+                    continue
+                try:
+                    watcher.ready(events)
+                except Exception as error:  # noqa: BLE001
+                    self._failed(watcher, error)
         finally:
             self._dispatching = False
-            self._sweep()
+            if self._closing:
+                self._sweep()
         return others
 
     def _unwatch(self, fd: int) -> None:
@@ -269,7 +267,10 @@ class LoopPoller(Poller):
         # turn is cancelled by the loop, so closing may follow at once.
         watcher = self._watchers.get(fd)
         if watcher is not None:
-            self._tell(watcher, events)
+            try:
+                watcher.ready(events)
+            except Exception as error:  # noqa: BLE001
+                self._failed(watcher, error)
 
 
 def new_poller(loop: asyncio.AbstractEventLoop) -> Poller:

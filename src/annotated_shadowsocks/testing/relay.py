@@ -83,9 +83,9 @@ class Ground:
         self.events = 0
         self._buffers = buffers
         self._relays: list[StreamRelay] = []
-        self._tell = poller._tell
-        # The one place that every event passes, on every ground.
-        poller._tell = self._told  # type: ignore[method-assign]
+        self._watch = poller.watch
+        # The one place that whoever hears of events passes, on every ground.
+        poller.watch = self._watch_told  # type: ignore[method-assign]
 
     def pair(self) -> tuple[socket.socket, socket.socket]:
         """Two joined sockets, for a chain of relays to have between two of them."""
@@ -127,12 +127,28 @@ class Ground:
         (last,) = [leg for leg in legs if leg.sock.getpeername() == name]
         return len(last.pending) + unsent(last.sock) + arrived(sock)
 
-    def _told(self, watcher: Watcher, events: int) -> None:
+    def told(self) -> None:
+        """Take note of an event, and of what the relays hold after it."""
         self.events += 1
-        self._tell(watcher, events)
         for relay in self._relays:
             for leg in (relay.near, relay.far):
                 self.held = max(self.held, len(leg.residue) + len(leg.peer.pending))
+
+    def _watch_told(self, sock: socket.socket, events: int, watcher: Watcher) -> None:
+        self._watch(sock, events, _Told(self, watcher))
+
+
+class _Told:
+    """A watcher, and the ground that hears of its events too."""
+
+    def __init__(self, ground: Ground, watcher: Watcher) -> None:
+        self._ground = ground
+        self._watcher = watcher
+        self.abandon = watcher.abandon
+
+    def ready(self, events: int) -> None:
+        self._watcher.ready(events)
+        self._ground.told()
 
 
 #: Joins two sockets by starting a relay, or several in a chain, on a ground.
