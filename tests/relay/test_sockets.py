@@ -134,7 +134,8 @@ def test_fast_open_of_a_socket_that_will_connect(
     opened: list[socket.socket], fast_open: bool
 ) -> None:
     opened.append(socket.socket())
-    SocketOptions(fast_open=fast_open).apply_dialling(opened[0])
+    for call in SocketOptions(fast_open=fast_open).dialling():
+        opened[0].setsockopt(*call)
     assert option(opened[0], socket.IPPROTO_TCP, FASTOPEN_CONNECT) == fast_open
     assert option(opened[0], socket.IPPROTO_TCP, socket.TCP_NODELAY) == 1
 

@@ -63,6 +63,8 @@ class Dialer:
         self.lookup = lookup
         self.check = check
         self.options = options or SocketOptions()
+        #: For setsockopt(2), the same for every socket.
+        self.calls = self.options.dialling()
         self.deadlines: DeadlineQueue[Dial] = DeadlineQueue(loop, timeout, Dial.expired)
 
     def dial(self, endpoint: Endpoint, done: Dialed) -> "Dial":
@@ -151,7 +153,8 @@ class Dial:
         family = socket.AF_INET6 if ":" in address else socket.AF_INET
         sock = socket.socket(family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
         try:
-            self.dialer.options.apply_dialling(sock)
+            for option in self.dialer.calls:
+                sock.setsockopt(*option)
             code = sock.connect_ex((address, self._endpoint.port))
             if code not in (0, errno.EINPROGRESS):
                 raise OSError(code, os.strerror(code))

@@ -67,6 +67,11 @@ class Listener:
         self._poller = poller
         self._loop = loop
         self._accepted = accepted
+        # What ``socket.accept`` calls too; what else it does, the listener's family and kind as
+        # members of enumerations, is a dozen calls for each connection.
+        self._accept: Callable[[], tuple[int, tuple[str, int]]]
+        self._accept = sock._accept  # type: ignore[attr-defined]
+        self._family = sock.family
         self._paused: asyncio.TimerHandle | None = None
         self._next_log = 0.0
         poller.watch(sock, READ, self)
@@ -78,10 +83,10 @@ class Listener:
 
     def ready(self, events: int) -> None:
         """See ``Watcher.ready``."""
-        accept = self.sock.accept
+        accept, family = self._accept, self._family
         for taken in range(_BATCH):
             try:
-                sock, address = accept()
+                fd, address = accept()
             except BlockingIOError:
                 self.high_water = max(self.high_water, taken)
                 return
@@ -91,6 +96,7 @@ class Listener:
                 self._pause(error)
                 return
             self.count += 1
+            sock = socket.socket(family, socket.SOCK_STREAM, 0, fd)
             sock.setblocking(False)
             try:
                 self._accepted(sock, address)

@@ -65,22 +65,28 @@ class SocketOptions:
     fast_open: bool = False
     defer_accept: int = 0
 
-    def apply(self, sock: socket.socket) -> None:
-        """Set the options; a listener's are inherited [linux tcp_create_openreq_child]."""
+    def common(self) -> list[tuple[int, int, int]]:
+        """What setsockopt(2) is told of a connection; a listener's is inherited.
+
+        [linux tcp_create_openreq_child]
+        """
+        options = []
         if self.no_delay:
-            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            options.append((socket.IPPROTO_TCP, socket.TCP_NODELAY, 1))
         if self.keep_alive:
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+            options.append((socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1))
             if hasattr(socket, "TCP_KEEPIDLE"):
-                sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, self.keep_alive)
-                sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, 10)
-                sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPCNT, 6)
+                options.append((socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, self.keep_alive))
+                options.append((socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, 10))
+                options.append((socket.IPPROTO_TCP, socket.TCP_KEEPCNT, 6))
+        return options
 
     def apply_listening(self, sock: socket.socket, backlog: int) -> None:
         """Set the options of a listener, on or off: one that listens already may have others."""
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, int(self.no_delay))
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, int(bool(self.keep_alive)))
-        self.apply(sock)
+        for option in self.common():
+            sock.setsockopt(*option)
         if hasattr(socket, "TCP_FASTOPEN"):
             sock.setsockopt(
                 socket.IPPROTO_TCP, socket.TCP_FASTOPEN, backlog if self.fast_open else 0
@@ -88,16 +94,17 @@ class SocketOptions:
         if hasattr(socket, "TCP_DEFER_ACCEPT"):
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_DEFER_ACCEPT, self.defer_accept)
 
-    def apply_dialling(self, sock: socket.socket) -> None:
-        """``apply`` to a socket that will connect.
+    def dialling(self) -> list[tuple[int, int, int]]:
+        """What setsockopt(2) is told of a socket that will connect.
 
         With ``fast_open``, and a cookie of the server at hand, connect(2) returns at once and the
         first octets sent travel in the SYN. So this is for a side that always speaks first: one
         that listens first would wait for a SYN that is never sent.
         """
-        self.apply(sock)
+        options = self.common()
         if self.fast_open and sys.platform == "linux":
-            sock.setsockopt(socket.IPPROTO_TCP, _TCP_FASTOPEN_CONNECT, 1)
+            options.append((socket.IPPROTO_TCP, _TCP_FASTOPEN_CONNECT, 1))
+        return options
 
 
 def somaxconn() -> int:
