@@ -17,6 +17,7 @@ from annotated_shadowsocks.simulator.spread import Constant
 from annotated_shadowsocks.simulator.way import Way
 from annotated_shadowsocks.tcp_model import counters as c
 from annotated_shadowsocks.tcp_model.instant import MILLISECOND, SECOND, Duration, Instant
+from annotated_shadowsocks.tcp_model.profile import Feature
 from annotated_shadowsocks.tcp_model.profiles import PROFILES, find
 from annotated_shadowsocks.testing.segment_level import Client, SegmentLevel
 
@@ -35,6 +36,7 @@ COUNTED = {
     c.TCP_ACK_SKIPPED_SYN_RECV,
     c.PASSIVE_OPENS,
     c.EMBRYONIC_RSTS,
+    c.TCP_DEFER_ACCEPT_DROP,
 }
 
 
@@ -110,6 +112,7 @@ def scenarios(draw: st.DrawFn) -> tuple[Scenario, list[Instant], list[Duration],
         "tcp_abort_on_overflow": draw(st.integers(0, 1)),
         "rst_on_sock_fail": draw(st.integers(0, 1)),
     }
+    deferrals = [0, 1, 2, 5] if Feature.DEFER_ACCEPT in find(profile).features else [0]
     clients = draw(st.integers(1, 14))
     gaps = draw(
         st.lists(st.sampled_from([0, 0, 0, 3, 40, 900]), min_size=clients, max_size=clients)
@@ -132,6 +135,7 @@ def scenarios(draw: st.DrawFn) -> tuple[Scenario, list[Instant], list[Duration],
         stalls=tuple(Stall(1_300_007, one * MILLISECOND + 13) for one in stalls[:1]),
         delay=cast(Any, Listed(tuple(delays))),
         speaks=draw(st.booleans()),
+        defer_accept=draw(st.sampled_from(deferrals)),
         patience=draw(st.sampled_from([None, None, 2_500_000_019])),
     )
     return scenario, starts, delays, loss

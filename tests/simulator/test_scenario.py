@@ -21,6 +21,8 @@ ONE = (Even(1, 1),)
         ({"loss": 1.0}, "is no chance"),
         ({"workers": -1}, "is impossible"),
         ({"profile": "bsd44", "reuse_port": True}, "bsd44 has none"),
+        ({"defer_accept": -1}, "-1 is impossible"),
+        ({"profile": "bsd44", "defer_accept": 5}, "bsd44 has none"),
         ({"stalls": (Stall(0, 1, 3),)}, "there is no worker 3"),
     ],
 )

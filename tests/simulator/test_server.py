@@ -37,6 +37,17 @@ def test_who_is_silent_is_stranded_and_who_speaks_is_reset() -> None:
         assert report.outcomes[outcome] == report.clients - 5 - report.outcomes[Outcome.TIMED_OUT]
 
 
+@pytest.mark.parametrize("speaks", [True, False])
+def test_who_has_said_nothing_is_deferred(speaks: bool) -> None:
+    scenario = Scenario(arrivals=AT_ONCE, defer_accept=1, speaks=speaks)
+    report = simulate(scenario)
+    assert report.outcomes[Outcome.ACCEPTED] == 20
+    # The bare ACK of each is dropped; who then says nothing waits for the last SYN/ACK, a second.
+    assert report.counters[c.TCP_DEFER_ACCEPT_DROP] == 20
+    assert report.counters.get(c.TCP_SYN_RETRANS, 0) == (0 if speaks else 20)
+    assert report.slower_than[1] == (0.0 if speaks else 1.0)
+
+
 def test_windows_refuses() -> None:
     report = simulate(Scenario(arrivals=AT_ONCE, backlog=4, workers=0, profile="windows"))
     assert report.outcomes[Outcome.REFUSED] == 15

@@ -7,6 +7,7 @@ from annotated_shadowsocks.tcp_model.admission import (
     Admission,
     admit,
     at_timeout,
+    defers,
     next_timeout,
     on_ack_full,
     shut_gates,
@@ -144,6 +145,17 @@ def test_what_becomes_of_a_final_ack(
     gate = find(profile).ack_gate
     assert gate is not None
     assert on_ack_full(gate, Sysctl(**settings)) is outcome
+
+
+def test_a_bare_ack_is_deferred_for_so_many_timeouts() -> None:
+    listener = listening("linux-6.18", 0, 1, Sysctl())
+    request = Request(Flow(SERVER, SERVER), listener, 0, 0, (), 0, 0)
+    assert not defers(listener, request)
+    listener.defer_accept = 2
+    found = []
+    for request.timeouts in range(4):
+        found.append(defers(listener, request))
+    assert found == [True, True, False, False]
 
 
 def test_timeouts_of_a_request() -> None:

@@ -107,6 +107,7 @@ def _scenario(found: argparse.Namespace, point: dict[str, Any]) -> Scenario:
             stalls=tuple(scenario_flags.stall(text) for text in found.stall),
             delay=spread("--delay", found.delay),
             loss=point["loss"],
+            defer_accept=found.defer_accept,
             speaks=not found.silent,
             patience=duration("--patience", found.patience) if found.patience else None,
         )

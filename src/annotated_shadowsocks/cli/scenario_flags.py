@@ -31,6 +31,8 @@ def add_flags(parser: ArgumentParser) -> None:
     add("--stall", metavar="AT+TIME[#N]", action="append", default=[], help=what)
     add("--reuse-port", action="store_true", help="each worker has a listener of its own")
     add("--silent", action="store_true", help="clients wait for a greeting before they say a word")
+    what = "TCP_DEFER_ACCEPT: who has said nothing does not count for N seconds (0: not set)"
+    add("--defer-accept", metavar="N", type=int, default=0, help=what)
     what = "how long a client waits for connect(); its kernel's patience is 131 s"
     add("--patience", metavar="TIME", help=what)
     what = "a setting of the server's kernel, like tcp_syncookies=0; may be repeated"

@@ -113,7 +113,10 @@ class Clients:
             # [RFC5961 §4.2] a challenge ACK, which is as good as the final one
             if not is_limited(attempt.challenged_at, self._sysctl, now):
                 attempt.challenged_at = now
-                way.carry(attempt, "ACK", server.receive_ack, now)
+                # Its number is behind what was said, so that it counts as if it brought that.
+                speaks = self._scenario.speaks
+                arrival = server.receive_data if speaks else server.receive_ack
+                way.carry(attempt, "ACK", arrival, now)
         else:
             way.carry(attempt, "RST", server.receive_reset, now)
 
@@ -123,13 +126,16 @@ class Clients:
         if not self._scenario.speaks:
             way.carry(attempt, "ACK", server.receive_ack, now)
             return
-        lost = way.loss and way.is_lost(attempt, "ACK") + way.is_lost(attempt, "data")
-        if lost == 2:
-            self.insist(attempt)
-        else:
-            # One event for both: nothing can come between two segments that are sent at once.
-            arrival = server.receive_ack if lost else server.receive_final
-            self._agenda.at(now + attempt.delay, arrival, attempt)
+        # One event for both: nothing can come between two segments that are sent at once.
+        arrival = server.receive_final
+        if way.loss:
+            heard, said = not way.is_lost(attempt, "ACK"), not way.is_lost(attempt, "data")
+            if not heard and not said:
+                self.insist(attempt)
+                return
+            if not (heard and said):
+                arrival = server.receive_ack if heard else server.receive_data
+        self._agenda.at(now + attempt.delay, arrival, attempt)
         if attempt.delay >= RTO_MIN:
             # It may say it again before it can be known that the first time was for nothing.
             self.insist(attempt)
@@ -162,7 +168,7 @@ class Clients:
             self.end(attempt, Outcome.TIMED_OUT)
             return
         attempt.spoken += 1
-        self._way.carry(attempt, "data", self._server.receive_ack, now)
+        self._way.carry(attempt, "data", self._server.receive_data, now)
         self._arm_data(attempt)
 
     def receive_reset(self, attempt: Attempt, now: Instant) -> None:

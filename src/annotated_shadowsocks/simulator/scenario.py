@@ -47,6 +47,8 @@ class Scenario:
     delay: Spread = field(default=Constant(MILLISECOND))
     #: The chance of a segment to be lost.
     loss: float = 0.0
+    #: TCP_DEFER_ACCEPT in seconds: who is only connected does not count before; 0: it is not set.
+    defer_accept: int = 0
     #: Clients send a request as soon as they are connected; otherwise they wait for a greeting.
     speaks: bool = True
     #: How long a client waits for connect(); None: as long as its kernel does.
@@ -61,6 +63,11 @@ class Scenario:
             raise ConfigError("loss", f"{self.loss} is no chance", "write 0 to 0.99, like 0.01")
         if not 0 <= self.workers <= 10_000:
             raise ConfigError("workers", f"{self.workers} is impossible", "write 0 to 10000")
+        if not 0 <= self.defer_accept <= 3600:
+            problem = f"{self.defer_accept} is impossible"
+            raise ConfigError("defer_accept", problem, "write 0 to 3600 seconds")
+        if self.defer_accept and Feature.DEFER_ACCEPT not in profile.features:
+            raise ConfigError("defer_accept", f"{self.profile} has none", "leave it out")
         if self.reuse_port and Feature.REUSEPORT not in profile.features:
             raise ConfigError("reuse_port", f"{self.profile} has none", "share one listener")
         for stall in self.stalls:

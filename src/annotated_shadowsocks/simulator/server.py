@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any, cast
 from ..endpoint import Endpoint
 from ..tcp_model import cookies
 from ..tcp_model import counters as c
-from ..tcp_model.admission import admit, at_timeout, is_limited, next_timeout, on_ack_full
+from ..tcp_model.admission import admit, at_timeout, defers, is_limited, next_timeout, on_ack_full
 from ..tcp_model.ceiling import Counted
 from ..tcp_model.counters import Counters
-from ..tcp_model.host import Host
+from ..tcp_model.host import Host, SocketOption
 from ..tcp_model.instant import Instant
 from ..tcp_model.listener import Listener
 from ..tcp_model.profile import AckGate, Gate, OnAckFull, Verdict
@@ -46,6 +46,8 @@ class Server:
         self.listeners = [host.bind(_ADDRESS, scenario.reuse_port) for _ in range(number)]
         for listener in self.listeners:
             host.listen(listener, scenario.backlog, 0)
+            if scenario.defer_accept:
+                host.setsockopt(listener, SocketOption.TCP_DEFER_ACCEPT, scenario.defer_accept)
         self.profile, self.sysctl = host.profile, host.sysctl
         self.requests: dict[HalfOpen, None] = {}
         self.counters = Counters()
@@ -85,7 +87,14 @@ class Server:
             self._answer(attempt, -1 - cookies.minute_of(now), now)
 
     def receive_ack(self, attempt: Attempt, now: Instant) -> None:
-        """A final ACK, or data in its place."""
+        """A final ACK without data."""
+        if self._defers(attempt):
+            self.clients.insist(attempt)
+        else:
+            self.receive_data(attempt, now)
+
+    def receive_data(self, attempt: Attempt, now: Instant) -> None:
+        """Data in place of the final ACK, or an ACK that is as good."""
         request = attempt.request
         if request is not None and attempt.acknowledges == attempt.requests:
             gate = attempt.listener.refuses_ack()
@@ -100,9 +109,21 @@ class Server:
 
     def receive_final(self, attempt: Attempt, now: Instant) -> None:
         """A final ACK, and data behind it."""
-        self.receive_ack(attempt, now)
+        if not self._defers(attempt):
+            self.receive_data(attempt, now)
         if attempt.queued_at == NEVER:
-            self.receive_ack(attempt, now)
+            self.receive_data(attempt, now)
+
+    def _defers(self, attempt: Attempt) -> bool:
+        """Whether TCP_DEFER_ACCEPT drops a final ACK of this attempt that brings no data."""
+        request = attempt.request
+        if request is None or not defers(attempt.listener, request):
+            return False
+        if attempt.acknowledges != attempt.requests:
+            return False
+        request.acked = True
+        self._count(c.TCP_DEFER_ACCEPT_DROP)
+        return True
 
     def receive_reset(self, attempt: Attempt, now: Instant) -> None:
         """An RST from a client that has given up."""

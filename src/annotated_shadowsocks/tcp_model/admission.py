@@ -19,6 +19,7 @@ __all__ = [
     "Pending",
     "admit",
     "at_timeout",
+    "defers",
     "is_limited",
     "next_timeout",
     "on_ack_full",
@@ -103,6 +104,11 @@ def _evictable(listener: Listener, gate: Gate, cached: int) -> bool:
     if gate.ceiling.counted is Counted.SYN_CACHE:
         return cached > 0
     return listener.syn_queue.depth > len(listener.deferred)
+
+
+def defers(listener: Listener, request: Pending) -> bool:
+    """[linux tcp_check_req] whether TCP_DEFER_ACCEPT drops a final ACK that brings no data."""
+    return request.timeouts < listener.defer_accept
 
 
 def on_ack_full(gate: AckGate, sysctl: Sysctl) -> OnAckFull:

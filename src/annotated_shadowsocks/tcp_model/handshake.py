@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 
 from . import counters as c
 from . import retransmission, synack, synchronized
-from .admission import on_ack_full
+from .admission import defers, on_ack_full
 from .arrival import at_half_open, paws_rejects, tsecr_rejects
 from .connection import Connection
 from .effects import DropAck, DropSegment, Move, QueueAccept, Removal, RemoveRequest
@@ -153,7 +153,7 @@ def _complete(
     namespace: Namespace, request: Request, listener: Listener, segment: Segment, now: Instant
 ) -> None:
     bare = segment.end_seq == add(request.irs, 1)
-    if bare and request.timeouts < listener.defer_accept:
+    if bare and defers(listener, request):
         request.acked = True
         reason = "TCP_DEFER_ACCEPT: a connection without data does not count yet"
         namespace.emit(DropAck(segment, listener.number, reason))

@@ -15,7 +15,7 @@ from ..simulator.scenario import Scenario
 from ..tcp_model import segment as s
 from ..tcp_model.connection import Connection
 from ..tcp_model.effects import SendSegment
-from ..tcp_model.host import Host
+from ..tcp_model.host import Host, SocketOption
 from ..tcp_model.instant import Duration, Instant
 from ..tcp_model.network import Network
 from ..tcp_model.profiles import DEFAULT, find
@@ -68,6 +68,9 @@ class SegmentLevel:
         self._network = Network(hosts, self._carry)
         self._listener = self.server.bind(_SERVER)
         self.server.listen(self._listener, scenario.backlog, 0)
+        if scenario.defer_accept:
+            option = SocketOption.TCP_DEFER_ACCEPT
+            self.server.setsockopt(self._listener, option, scenario.defer_accept)
         self._starts = deque(enumerate(starts))
         self._free_at = [0] * scenario.workers
         self._connections: list[Connection] = []
