@@ -118,7 +118,7 @@ class ServerHandshake(_Handshake[TunnelRequested]):
         keys, reader = self._keys, self._reader
         salt = yield from reader.read_exact(keys.psk.method.salt_size)
         user = keys.stream_user(salt, (yield from reader.read_exact(keys.header_size)))
-        box = user.psk.session(salt)
+        box = user.psk.stream(salt)
         sealed = yield from reader.read_exact(REQUEST_HEADER.size + TAG_SIZE)
         size = self._check(salt, _open(box, 0, sealed))
         variable = _open(box, 1, (yield from reader.read_exact(size + TAG_SIZE)))

@@ -94,7 +94,7 @@ class RequestEncoder(ChunkEncoder):
         self, chain: KeyChain, target: Endpoint, timestamps: Timestamps, entropy: Entropy
     ) -> None:
         salt = entropy(chain.psk.method.salt_size)
-        super().__init__(chain.psk.session(salt), salt, NONCE_SIZE, OWN_PAYLOAD)
+        super().__init__(chain.psk.stream(salt), salt, NONCE_SIZE, OWN_PAYLOAD)
         self._chain = chain
         self._target = address.encode(target)
         self._timestamps = timestamps
@@ -140,7 +140,7 @@ class ResponseEncoder(ChunkEncoder):
         self, psk: PreSharedKey, request_salt: bytes, timestamps: Timestamps, entropy: Entropy
     ) -> None:
         salt = entropy(psk.method.salt_size)
-        super().__init__(psk.session(salt), salt, NONCE_SIZE, OWN_PAYLOAD)
+        super().__init__(psk.stream(salt), salt, NONCE_SIZE, OWN_PAYLOAD)
         self._request_salt = request_salt
         self._timestamps = timestamps
 
@@ -205,7 +205,7 @@ class ResponseDecoder(ChunkDecoder):
         end = salt_size + len(fixed) + TAG_SIZE
         if len(src) < end:
             raise Truncated(f"a first read of {len(src)} octets, where {end} come together")
-        box = self._psk.session(bytes(src[:salt_size]))
+        box = self._psk.stream(bytes(src[:salt_size]))
         try:
             box.decrypt_into(bytes(NONCE_SIZE), src[salt_size:end], None, fixed)
         except InvalidTag:

@@ -47,7 +47,7 @@ class AeadEncoder(ChunkEncoder):
     __slots__ = ("_head",)
 
     def __init__(self, key: MasterKey, salt: bytes, head: bytes = b"") -> None:
-        super().__init__(key.session(salt), salt, key.method.nonce_size, MAX_PAYLOAD)
+        super().__init__(key.stream(salt), salt, key.method.nonce_size, MAX_PAYLOAD)
         self._head = head
 
     def convert(self, src: memoryview, dst: memoryview) -> tuple[int, int]:
@@ -96,7 +96,7 @@ class AeadDecoder(ChunkDecoder):
             if len(src) < used + LENGTH_BOX:
                 return 0, 0
             self._salt = bytes(src[:used])
-            box = self._box = self._key.session(self._salt)
+            box = self._box = self._key.stream(self._salt)
         used, made = self.open_chunks(box, src, used, dst)
         if made and self._salt and not self._is_fresh():
             made = 0

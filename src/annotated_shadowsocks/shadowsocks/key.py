@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from ..crypto.aead import Aead
 from ..crypto.kdf import evp_bytes_to_key, session_subkey
 from ..crypto.methods import CipherMethod
+from ..crypto.resting_box import RestingBox
 from ..errors import ConfigError
 
 __all__ = ["MasterKey"]
@@ -51,8 +52,12 @@ class MasterKey:
         return cls(method, evp_bytes_to_key(octets, method.key_size))
 
     def session(self, salt: bytes) -> Aead:
-        """The box for the one stream or packet that starts with ``salt`` [SIP004]."""
+        """The box for the one packet that starts with ``salt`` [SIP004]."""
         return self.method.aead(session_subkey(self.key, salt))
+
+    def stream(self, salt: bytes) -> Aead:
+        """The box for the one stream that starts with ``salt``; it rests when the stream does."""
+        return RestingBox(self.method.aead, session_subkey(self.key, salt))
 
     def __repr__(self) -> str:
         """Name the method and nothing else: a repr ends up in logs and tracebacks."""

@@ -18,6 +18,7 @@ from ..crypto.aead import Aead
 from ..crypto.aes_block import AesBlock
 from ..crypto.blake3 import derive_key, digest
 from ..crypto.methods import CipherMethod
+from ..crypto.resting_box import RestingBox
 from ..errors import ConfigError, LocalProtocolError
 
 __all__ = ["IDENTITY_SIZE", "PreSharedKey"]
@@ -59,9 +60,13 @@ class PreSharedKey:
             ) from None
         return cls(method, key)
 
-    def session(self, salt: bytes) -> Aead:
-        """The box for the one stream that starts with ``salt``, or the session with this id."""
-        return self.method.aead(derive_key(_SESSION, self._key + salt, self.method.key_size))
+    def session(self, session_id: bytes) -> Aead:
+        """The box for the one session of datagrams with this id."""
+        return self.method.aead(self._session_key(session_id))
+
+    def stream(self, salt: bytes) -> Aead:
+        """The box for the one stream that starts with ``salt``; it rests when the stream does."""
+        return RestingBox(self.method.aead, self._session_key(salt))
 
     def identity_block(self, salt: bytes) -> AesBlock:
         """What hides the identity header of the one stream that starts with ``salt`` [SIP023]."""
@@ -83,6 +88,9 @@ class PreSharedKey:
         if self.method.packet_aead is None:
             raise LocalProtocolError(f"{self.method.name} seals datagrams in sessions")
         return self.method.packet_aead(self._key)
+
+    def _session_key(self, salt: bytes) -> bytes:
+        return derive_key(_SESSION, self._key + salt, self.method.key_size)
 
     def __repr__(self) -> str:
         """Name the method and nothing else: a repr ends up in logs and tracebacks."""
