@@ -19,7 +19,7 @@ from annotated_shadowsocks.crypto.methods import TABLE
 from annotated_shadowsocks.system import raise_descriptor_limit
 
 from . import report
-from .hops import FLOOR, KINDS, OURS, Hops, Pair, can, version_of
+from .hops import COMPILED, FLOOR, KINDS, OURS, Hops, Pair, can, version_of
 from .parts import PARTS, Scene, aead_alone
 from .run import Run, host
 from .udp import echo
@@ -27,8 +27,9 @@ from .udp import echo
 __all__: list[str] = []
 
 _METHODS = ["chacha20-ietf-poly1305"]
-#: Only who is asked for.
+#: Only with --workers; and only who is named in --kinds, since it is compiled first.
 _EXTRA = {"ours, 2 workers"}
+_NAMED = {*COMPILED}
 
 
 def _arguments() -> argparse.Namespace:
@@ -59,7 +60,8 @@ def _arguments() -> argparse.Namespace:
 
 
 def _everybody(arguments: argparse.Namespace) -> list[str]:
-    return [kind for kind in KINDS if arguments.workers or kind not in _EXTRA]
+    left_out = _NAMED if arguments.workers else _NAMED | _EXTRA
+    return [kind for kind in KINDS if kind not in left_out]
 
 
 def _measure(arguments: argparse.Namespace, run: Run, method: str, echo_port: int) -> None:

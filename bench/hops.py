@@ -16,12 +16,22 @@ from peers.catalogue import PEERS
 from peers.model import Link
 from peers.stage import Stage, free_endpoint, new_key
 
-__all__ = ["FLOOR", "KINDS", "OURS", "Hops", "Pair", "can", "version_of"]
+from .compiled import kinds as compiled
+
+__all__ = ["COMPILED", "FLOOR", "KINDS", "OURS", "Hops", "Pair", "can", "version_of"]
 
 _ROOT = Path(__file__).resolve().parent.parent
 
+#: Ours with a part that is compiled, see ``compiled``.
+COMPILED = list(compiled.KINDS)
+
 #: Ours by the loop that it runs on.
-OURS = {"ours": "asyncio", "ours+uvloop": "uvloop", "ours, 2 workers": "asyncio"}
+OURS = {
+    "ours": "asyncio",
+    "ours+uvloop": "uvloop",
+    "ours, 2 workers": "asyncio",
+    **dict.fromkeys(COMPILED, "asyncio"),
+}
 _WORKERS = {"ours, 2 workers": 2}
 
 #: Hops that only pass octets on, see ``null_relay``.
@@ -64,7 +74,8 @@ class Hops:
         """Start both hops of ``kind`` and wait until they listen."""
         if kind == FLOOR:
             return self._floor()
-        stage = self._stack.enter_context(Stage(self._folder, OURS.get(kind, "asyncio")))
+        more = {"PYTHONPATH": compiled.search_path(kind)} if kind in COMPILED else None
+        stage = self._stack.enter_context(Stage(self._folder, OURS.get(kind, "asyncio"), more))
         workers, key = _WORKERS.get(kind, 1), new_key(self._method)
         link = Link(self._method, key, free_endpoint(), workers=workers, verbosity=0)
         peer = PEERS.get(kind)
@@ -94,7 +105,11 @@ def can(kind: str, method: str) -> bool:
         return True
     if kind in OURS:
         there = importlib.util.find_spec("uvloop") is not None or OURS[kind] != "uvloop"
-        return there and method in ours.CLIENT.methods & ours.SERVER.methods
+        return (
+            there
+            and not compiled.missing(kind)
+            and method in ours.CLIENT.methods & ours.SERVER.methods
+        )
     peer = PEERS[kind]
     sides = [side.methods for side in (peer.client, peer.server) if side]
     return cache.is_installed(peer) and all(method in methods for methods in sides)
@@ -106,5 +121,6 @@ def version_of(kind: str) -> str:
         return "no proxy at all: octets are passed on"
     if kind in OURS:
         workers = _WORKERS.get(kind, 1)
-        return f"Annotated Shadowsocks {__version__} on {OURS[kind]}, workers: {workers}"
+        parts = "".join(f", {part} part" for part in sorted(compiled.KINDS.get(kind, ())))
+        return f"Annotated Shadowsocks {__version__} on {OURS[kind]}, workers: {workers}{parts}"
     return f"{kind} {PEERS[kind].version}"

@@ -9,6 +9,7 @@
 
 import base64
 import os
+from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
@@ -45,11 +46,18 @@ _PLAIN = str.maketrans("+/=", "---")
 
 
 class Stage:
-    """Ends all that it has started with its block. ``None`` for a peer means ours."""
+    """Ends all that it has started with its block. ``None`` for a peer means ours.
 
-    def __init__(self, folder: Path, loop: str = "uvloop") -> None:
+    ``environment`` is what its programs have in theirs besides ours.
+    """
+
+    def __init__(
+        self, folder: Path, loop: str = "uvloop", environment: Mapping[str, str] | None = None
+    ) -> None:
         self._folder = folder
-        self._environment = os.environ | {"ANNOTATED_SHADOWSOCKS_LOOP": loop}
+        self._environment = (
+            os.environ | {"ANNOTATED_SHADOWSOCKS_LOOP": loop} | dict(environment or {})
+        )
         self._stack = ExitStack()
         #: Our own hops among those that run.
         self.ours: list[Hop] = []
