@@ -18,7 +18,7 @@ from .aead import Aead, AeadFactory
 __all__ = ["AWAKE", "RestingBox"]
 
 #: Boxes of this process that are kept: as many as the streams that are busy at the same moment.
-AWAKE = 256
+AWAKE = 1024
 
 _awake: "deque[weakref.ref[RestingBox]]" = deque()
 

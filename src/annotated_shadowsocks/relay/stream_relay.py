@@ -135,6 +135,10 @@ class Leg:
 
     def ready(self, events: int) -> None:
         """See ``Watcher.ready``."""
+        if events == READ == self._events:
+            # Nearly always: octets, and room for what becomes of them.
+            self.pump()
+            return
         relay = self.relay
         if events & ERROR:
             number = self.sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
