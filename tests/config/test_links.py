@@ -54,6 +54,22 @@ def test_every_server_is_a_link() -> None:
     ]
 
 
+USERS = [{"name": "anna", "password": "a"}, {"name": "bob", "password": "${BOB}"}]
+
+
+def test_each_user_has_a_link_with_what_opens_its_own_streams() -> None:
+    chained = ONE | {"method": "2022-blake3-aes-128-gcm", "users": USERS, "remarks": "home"}
+    assert [(one.tag, one.password) for one in found(chained, {"BOB": "b"})] == [
+        ("home anna", "p:a"),
+        ("home bob", "p:b"),
+    ]
+    alone = {"server": "h", "method": "aes-256-gcm", "users": USERS}
+    assert [(one.tag, one.password) for one in found(alone, {"BOB": "b"})] == [
+        ("anna", "a"),
+        ("bob", "b"),
+    ]
+
+
 @pytest.mark.parametrize(
     ("document", "line"),
     [

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from ..shadowsocks.uri import ServerUri
-from . import kinds
+from . import accounts, kinds
 from . import options as o
 from .option import Option, Scope
 from .reader import Document
@@ -43,10 +43,22 @@ def _links(sources: Sources, section: Section) -> list[ServerUri]:
         sources.problems.add(section.place, "no method", 'add "method"')
         return []
     plugin = ";".join(filter(None, (section.get(_PLUGIN), section.get(_PLUGIN_OPTS))))
-    return [
-        ServerUri(method, password.reveal(), endpoint, plugin, section.get(o.REMARKS))
-        for endpoint, password in logins(sources, section)
-    ]
+    users, remarks = accounts.users(sources, section), section.get(o.REMARKS)
+    # SIP023 puts a user's key behind the server's; SIP004 has the user's password in its place.
+    chained = method.startswith("2022-")
+    found = []
+    for endpoint, password in logins(sources, section, chained or users is None):
+        holders = {remarks: password.reveal()}
+        if users is not None:
+            before = f"{password.reveal()}:" if chained else ""
+            holders = {
+                " ".join(filter(None, (remarks, user.name))): before + user.password.reveal()
+                for user in users
+            }
+        found += [
+            ServerUri(method, secret, endpoint, plugin, tag) for tag, secret in holders.items()
+        ]
+    return found
 
 
 def _rows(scope: Scope) -> Rows:
