@@ -8,6 +8,8 @@ import pytest
 from annotated_shadowsocks.endpoint import Endpoint
 from annotated_shadowsocks.relay.poller import Scratch
 from annotated_shadowsocks.relay.stream_relay import Leg
+from annotated_shadowsocks.shadowsocks import aead2022_stream
+from annotated_shadowsocks.shadowsocks.chunks import ChunkEncoder
 from annotated_shadowsocks.testing.loops import LOOPS, run_on
 from annotated_shadowsocks.testing.server_harness import (
     ALL_METHODS,
@@ -235,3 +237,31 @@ def test_private_targets_are_refused_through_both(loop_name: str) -> None:
                 assert target.accepts == 0
 
     run_on(loop_name, main)
+
+
+@pytest.mark.parametrize("method", [one for one in ALL_METHODS if one.startswith("2022-")])
+def test_the_largest_chunks_that_a_peer_may_send(
+    method: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Ours are half as large; here both hops send what others' may.
+    monkeypatch.setattr(aead2022_stream, "OWN_PAYLOAD", aead2022_stream.MAX_PAYLOAD)
+    largest, seal_chunks = [0], ChunkEncoder.seal_chunks
+
+    def noted(encoder: ChunkEncoder, src: memoryview, dst: memoryview, at: int) -> int:
+        largest[0] = max(largest[0], min(len(src), encoder._limit))
+        return seal_chunks(encoder, src, dst, at)
+
+    monkeypatch.setattr(ChunkEncoder, "seal_chunks", noted)
+
+    async def main() -> None:
+        with (
+            serve(server_config(method)) as server,
+            serve(local_config(server.endpoint, method=method)) as local,
+        ):
+            async with Target() as target:
+                sent = bytes(range(251)) * 16_000
+                assert await exchange(local.endpoint, target.endpoint, sent) == sent
+            await rested(server, local)
+
+    run_on("asyncio", main)
+    assert largest == [aead2022_stream.MAX_PAYLOAD]
