@@ -11,17 +11,21 @@ from typing import Protocol, cast
 
 from annotated_shadowsocks.crypto.aead import Aead, Buffer
 from annotated_shadowsocks.crypto.methods import TABLE
+from annotated_shadowsocks.crypto.resting_box import RestingBox
 from annotated_shadowsocks.errors import AuthenticationError, RemoteProtocolError
 from annotated_shadowsocks.shadowsocks import key
 from annotated_shadowsocks.shadowsocks.chunks import ChunkDecoder, ChunkEncoder
 
-__all__ = ["CIPHERS", "MODULE", "NOT_AUTHENTIC", "OUT_OF_RANGE", "Native", "box_of", "install"]
+__all__ = ["CIPHERS", "MODULE", "Native", "box_of", "install", "loops"]
+
+SealChunks = Callable[[ChunkEncoder, memoryview, memoryview, int], int]
+OpenChunks = Callable[[ChunkDecoder, Aead, memoryview, int, memoryview], tuple[int, int]]
 
 #: The name of the extension, wherever it is found on the path.
 MODULE = "shadowsocks_native"
 
 #: What ``open_chunks`` says last, where something ended the stream.
-NOT_AUTHENTIC, OUT_OF_RANGE = 1, 2
+_NOT_AUTHENTIC, _OUT_OF_RANGE = 1, 2
 
 #: The methods whose boxes it has, by what OpenSSL calls their ciphers.
 CIPHERS = {
@@ -73,31 +77,40 @@ def install(native: Native | None = None) -> None:
         object.__setattr__(TABLE[name], "aead", box_of(native, name))
     # A name that the module imports is its own to look up, and no export.
     vars(key)["session_subkey"] = native.session_subkey
-    _replace_loops(native)
+    seal_chunks, open_chunks = loops(native)
+    ChunkEncoder.seal_chunks = seal_chunks  # type: ignore[assignment,method-assign]
+    ChunkDecoder.open_chunks = open_chunks  # type: ignore[assignment,method-assign]
 
 
-def _replace_loops(native: Native) -> None:
+def _awake(box: Aead) -> Aead:
+    # The box of a stream rests between the events of the stream, also where it is the extension's.
+    return (box._box or box._wake()) if type(box) is RestingBox else box
+
+
+def loops(native: Native) -> tuple[SealChunks, OpenChunks]:
+    """The two methods, which leave to the pure ones what is not in a box of ``native``."""
     seal, open_, box_type = native.seal_chunks, native.open_chunks, native.Box
     pure_seal, pure_open = ChunkEncoder.seal_chunks, ChunkDecoder.open_chunks
 
     def seal_chunks(self: ChunkEncoder, src: memoryview, dst: memoryview, at: int) -> int:
-        if type(self._box) is not box_type:
+        box = _awake(self._box)
+        if type(box) is not box_type:
             return pure_seal(self, src, dst, at)
-        self._counter, at = seal(self._box, self._counter, self._limit, src, dst, at)
+        self._counter, at = seal(box, self._counter, self._limit, src, dst, at)
         return at
 
     def open_chunks(
         self: ChunkDecoder, box: Aead, src: memoryview, used: int, dst: memoryview
     ) -> tuple[int, int]:
+        box = _awake(box)
         if type(box) is not box_type:
             return pure_open(self, box, src, used, dst)
         found = open_(box, self._counter, self._length, self._limit, src, used, dst)
         self._counter, self._length, used, made, verdict = found
-        if verdict == NOT_AUTHENTIC:
+        if verdict == _NOT_AUTHENTIC:
             self.error = AuthenticationError("a chunk does not authenticate")
-        elif verdict == OUT_OF_RANGE:
+        elif verdict == _OUT_OF_RANGE:
             self.error = RemoteProtocolError(f"chunk length {self._length} is out of range")
         return used, made
 
-    ChunkEncoder.seal_chunks = seal_chunks  # type: ignore[method-assign]
-    ChunkDecoder.open_chunks = open_chunks  # type: ignore[method-assign]
+    return seal_chunks, open_chunks

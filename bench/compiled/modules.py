@@ -2,8 +2,8 @@
 
 The copy differs from the package in ``_EDITS``, which say to mypyc what Python does not ask: that a
 constant belongs to the class, and which attributes may be deleted. Two modules of the path are left
-as they are, ``wire.core`` and ``wire.reader``: a compiled class cannot have an interpreted subclass,
-and of their subclasses mypyc refuses ``shadowsocks.stream_cipher_stream``, whose handshake has a
+as they are, ``wire.core`` and ``wire.reader``: a compiled class cannot have an interpreted
+subclass, and of theirs mypyc refuses ``shadowsocks.stream_cipher_stream``, whose handshake has a
 reader of another type than ``HandshakeCore`` has. ``services.hop`` and
 ``shadowsocks.aead2022_stream`` are compiled because their classes have bases that are.
 
