@@ -15,6 +15,7 @@ from annotated_shadowsocks.testing.server_harness import (
     Service,
     TunnelClient,
     client_key,
+    password,
     rested,
     serve,
     server_config,
@@ -98,6 +99,36 @@ def test_datagrams_to_several_targets(loop_name: str, method: str, version: int)
             assert not streams_of(server).outside.dropped
 
     run_on(loop_name, main)
+
+
+def test_what_it_carries_is_on_its_users_account_and_on_its_ports() -> None:
+    method = "2022-blake3-aes-128-gcm"
+    bob = password(method, 2)
+
+    async def main() -> None:
+        with serve(server_config(method, users={"bob": bob})) as server:
+            keys = client_key(method, f"{password(method)}:{bob}")
+            async with (
+                Datagrams(answer=True) as target,
+                TunnelClient(server.endpoint, keys, Endpoint(HOSTS[1], 0)) as client,
+            ):
+                first = client.seal(framed(target.endpoint, bytes(1000)))
+                second = client.seal(framed(target.endpoint, bytes(2000)))
+                for octets in (first, second):
+                    await asyncio.get_running_loop().sock_sendall(client.sock, octets)
+                size = len(framed(target.endpoint, b""))
+                await heard(client, 2 * size + 3000)
+                counters = server.assembly.runtime.counters
+                account = counters.users["bob"]
+                assert account.relayed == counters.relayed == 1
+                sent = len(first + second)
+                assert account.from_client == counters.from_clients == sent
+                # Two chunks, and in front of the first one salt and header.
+                assert 3000 + 2 * size < account.from_targets < 3000 + 2 * size + 200
+                assert server.port.account.octets == sent + account.from_targets
+            await rested(server)
+
+    run_on("asyncio", main)
 
 
 @both_loops

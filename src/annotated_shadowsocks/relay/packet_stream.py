@@ -55,10 +55,12 @@ class PacketStream:
 
     ``opens`` and ``seals`` convert what comes and what goes. ``received`` is told of each datagram,
     and ``ended`` once why there will be no more: None after an end in order, else the error. The
-    socket is then still open, and whoever is told closes it.
+    socket is then still open, and whoever is told closes it. ``carried`` is told of octets as they
+    are on the wire, how many came and how many went.
     """
 
     __slots__ = (
+        "_carried",
         "_core",
         "_ended",
         "_opens",
@@ -80,6 +82,7 @@ class PacketStream:
         core: PacketCore,
         received: Callable[[DatagramReceived], None],
         ended: Callable[[Exception | None], None],
+        carried: Callable[[int, int], None] = lambda received, sent: None,
     ) -> None:
         self.sock = sock
         self.over = False
@@ -89,6 +92,7 @@ class PacketStream:
         self._core = core
         self._received = received
         self._ended = ended
+        self._carried = carried
         self._residue = b""
         self._pending = b""
 
@@ -110,6 +114,7 @@ class PacketStream:
         self._core.send(peer, data)
         out = self._poller.scratch.outbound
         _, made = self._seals.convert(memoryview(self._core.data_to_send()), out)
+        self._carried(0, made)
         sent = self._put(out[:made])
         if sent < made and not self.over:
             self._pending = bytes(out[sent:made])
@@ -149,6 +154,7 @@ class PacketStream:
         except OSError as error:
             self._end(error)
             return
+        self._carried(count, 0)
         self._open(held + count)
         if not count:
             if self._residue or not self._opens.between_chunks:

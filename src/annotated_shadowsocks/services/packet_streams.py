@@ -7,7 +7,7 @@ may be; whoever still needs it opens another.
 
 import asyncio
 import socket
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 
 from ..endpoint import Endpoint
 from ..errors import RemoteProtocolError
@@ -52,13 +52,15 @@ class PacketStreams:
         version: int,
         left_over: tuple[bytes, bytes],
         owner: Hashable,
+        carried: Callable[[int, int], None],
     ) -> None:
         """Take over ``sock``, whose client has asked for ``version``.
 
         ``codecs`` open what it says and seal what it is told; ``left_over`` are octets that were
-        opened with its request, and some behind them that were not.
+        opened with its request, and some behind them that were not. ``carried`` as of
+        ``PacketStream``.
         """
-        stream = _Stream(self, sock, codecs, version)
+        stream = _Stream(self, sock, codecs, version, carried)
         self.places.take(stream, owner)
         stream.start(left_over)
 
@@ -76,12 +78,13 @@ class _Stream:
         sock: socket.socket,
         codecs: tuple[Codec, Codec],
         version: int,
+        carried: Callable[[int, int], None],
     ) -> None:
         self._streams = streams
         self._core = UotServer(version)
         self._outlet = PacketOutlet(streams.outside, self._answered, self.close)
         self._stream = PacketStream(
-            streams.outside.poller, sock, *codecs, self._core, self._received, self._ended
+            streams.outside.poller, sock, *codecs, self._core, self._received, self._ended, carried
         )
 
     def start(self, left_over: tuple[bytes, bytes]) -> None:

@@ -22,6 +22,7 @@ from ..shadowsocks.credentials import KeyRing, ServerKeys
 from ..shadowsocks.handshake import KeySought, TunnelRequested
 from ..shadowsocks.tunnel import server_handshake
 from ..shadowsocks.udp_over_tcp import version_of
+from .counters import UserCount
 from .inbound import Inbound
 from .key_search import KeySearches, Search
 from .packet_fronts import server_front
@@ -70,6 +71,22 @@ class ServerPort(Port):
         """A connection was accepted."""
         self.runtime.counters.accepted += 1
         self.handshakes.add(_Session(self, sock, address))
+
+    def begun(self, user: str) -> Callable[[int, int], None]:
+        """Count a stream of datagrams, and say who counts its octets."""
+        counters, here = self.runtime.counters, self.account
+        account = counters.user(user) if user else UserCount()
+        counters.relayed += 1
+        account.relayed += 1
+
+        def carried(received: int, sent: int) -> None:
+            counters.from_clients += received
+            counters.from_targets += sent
+            here.octets += received + sent
+            account.from_client += received
+            account.from_targets += sent
+
+        return carried
 
     def abort(self) -> None:
         """End every connection."""
@@ -140,7 +157,8 @@ class _Session(Inbound[TunnelRequested | KeySought]):
 
     def _relay_packets(self, streams: PacketStreams, version: int, payload: bytes) -> None:
         runtime, core = self._server.runtime, self._core
-        runtime.counters.relayed += 1
         codecs = core.decoder, core.encoder(runtime.entropy)
+        carried = self._server.begun(core.user)
+        carried(self.received, 0)
         owner = core.user or self.address[0]
-        streams.begin(self.sock, codecs, version, (payload, core.unread()), owner)
+        streams.begin(self.sock, codecs, version, (payload, core.unread()), owner, carried)
