@@ -108,13 +108,15 @@ async def _counted(method: str) -> Counts:
                 await asyncio.to_thread(work)
             finally:
                 sys.setprofile(None)
-            counts = {name: round(n / per, 1) for name, n in sorted(profile.counts.items())}
-            return counts | {_ALLOCATED: await _allocated(work)}
+            return {name: round(n / per, 1) for name, n in sorted(profile.counts.items())}
+
+        async def moved(work: Callable[[], None]) -> dict[str, float]:
+            return await profiled(work, megabytes) | {_ALLOCATED: await _allocated(work)}
 
         return {
             "connection": await profiled(lambda: _exchanges(proxy, at, _CONNECTIONS), _CONNECTIONS),
-            "MB up": await profiled(lambda: _blocks(proxy, at, _BLOCK, 1), megabytes),
-            "MB down": await profiled(lambda: _blocks(proxy, at, 1, _BLOCK), megabytes),
+            "MB up": await moved(lambda: _blocks(proxy, at, _BLOCK, 1)),
+            "MB down": await moved(lambda: _blocks(proxy, at, 1, _BLOCK)),
         }
 
 
