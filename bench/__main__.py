@@ -19,6 +19,7 @@ from annotated_shadowsocks.crypto.methods import TABLE
 from annotated_shadowsocks.system import raise_descriptor_limit
 
 from . import report
+from .compiled.folder import BuildError
 from .hops import COMPILED, FLOOR, KINDS, OURS, Hops, Pair, can, version_of
 from .parts import PARTS, Scene, aead_alone
 from .run import Run, host
@@ -82,7 +83,10 @@ def _measure(arguments: argparse.Namespace, run: Run, method: str, echo_port: in
             arguments.seconds,
             arguments.most,
         )
-        pairs = [hops.start(kind) for kind in kinds]
+        try:
+            pairs = [hops.start(kind) for kind in kinds]
+        except BuildError as error:
+            sys.exit(f"python -m bench: {error}")
         for part in arguments.parts:
             for round_ in range(1 if part in ("idle", "burst") else arguments.rounds):
                 if part == "bulk" and (alone := aead_alone(method)) is not None:

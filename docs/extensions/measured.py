@@ -61,22 +61,31 @@ class Measured(_OfARun):
 
 
 class Compared(_OfARun):
-    """A line for each row of the file; the option ``:figure:`` says which of its figures."""
+    """A line for each row of the file; the option ``:figure:`` says which of its figures.
 
-    option_spec: ClassVar = {"figure": directives.unchanged, "part": directives.unchanged}
+    With ``:kind:`` that kind stands where ours does, and one more column compares it with ours.
+    """
+
+    option_spec: ClassVar = dict.fromkeys(("figure", "part", "kind"), directives.unchanged)
 
     def run(self) -> list[nodes.Node]:
         """The table."""
         run, name = self.kept(), self.options.get("figure", "server")
-        part = self.options.get("part")
+        part, kind = self.options.get("part"), self.options.get("kind", _OURS)
         lines = []
         for key, rows in run.groups().items():
-            mine = next((row for row in rows if row.kind == _OURS), None)
+            mine = next((row for row in rows if row.kind == kind), None)
             if mine is None or not mine.samples.get(name) or (part and key[0] != part):
                 continue
-            lines.append([_text(cell) for cell in self._cells(run, key, rows, mine, name)])
-        head = ("what", "ours", "best peer", "to it", "to the floor")
-        return [_table(head, lines, (42, 22, 22, 7, 7))]
+            cells = self._cells(run, key, rows, mine, name)
+            if kind != _OURS:
+                cells = (*cells, _to_ours(mine, rows, name))
+            lines.append([_text(cell) for cell in cells])
+        head, widths = ["what", kind, "best peer", "to it", "to the floor"], [42, 22, 22, 7, 7]
+        if kind != _OURS:
+            head.append("to ours")
+            widths.append(7)
+        return [_table(head, lines, widths)]
 
     def _cells(
         self, run: Run, key: tuple[str, ...], rows: Sequence[Row], mine: Row, name: str
@@ -92,6 +101,12 @@ class Compared(_OfARun):
             f"{times:.2f}" if times else "",
             f"{own / floor:.2f}" if floor else "",
         )
+
+
+def _to_ours(mine: Row, rows: Sequence[Row], name: str) -> str:
+    pure = next((row for row in rows if row.kind == _OURS), None)
+    times = report.ratio(mine, pure, name) if pure else None
+    return f"{times:.2f}" if times else ""
 
 
 def _spread(row: Row, name: str) -> str:
