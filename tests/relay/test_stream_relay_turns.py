@@ -102,6 +102,14 @@ def test_another_full_flow_is_no_such_company(room: Room) -> None:
     assert sum(room.turn()) == WAITING
 
 
+def test_the_last_few_octets_of_a_flow_are_no_such_company(room: Room) -> None:
+    other_client, other, _ = room.relayed(Plain())
+    for size in (WAITING, 100, 100):
+        other_client.sendall(bytes(size))
+        other.near.pump()
+    assert sum(room.turn()) == WAITING
+
+
 def test_company_is_forgotten(room: Room) -> None:
     talker, other, _ = room.relayed(Plain())
     talker.sendall(bytes(64))

@@ -45,8 +45,8 @@ _TURN = 2 * Scratch.LARGE
 _SMALL = Scratch.LIMIT - 512
 _LARGE = Scratch.LARGE - 1024
 
-#: Octets of one read that are a message of somebody who may be waiting for the answer; of one read
-#: of a full flow in such company; and how many reads of full flows the company is remembered for.
+#: Octets whose reader usually gets less are messages of somebody who may wait for the answer; those
+#: of one read of a full flow in such company; and for how many of those the company is remembered.
 _FEW = 2048
 _BRIEF = 16 * 1024
 _REMEMBERED = 512
@@ -116,6 +116,7 @@ class Leg:
         "residue",
         "shut",
         "sock",
+        "usual",
     )
 
     peer: "Leg"
@@ -125,6 +126,7 @@ class Leg:
         self.sock = sock
         self.codec = codec
         self.bulk = False  # more was waiting than a small read takes
+        self.usual = 0  # octets of a read, the last ones weighing most
         self.residue = b""
         self.pending: bytes | memoryview = b""
         self.received = 0
@@ -197,7 +199,9 @@ class Leg:
             turn -= count
             filled = held + count
             self.bulk = filled >= min(fill, _SMALL)
-            if count < _FEW:
+            # The last octets of a full flow's burst are few too, so one read does not decide.
+            self.usual = (self.usual + count) // 2
+            if self.usual < _FEW:
                 scratch.talker, scratch.brief = id(relay), _REMEMBERED
             taken, made = codec.convert(inbound[:filled], outbound)
             self.residue = bytes(inbound[taken:filled]) if taken < filled else b""
