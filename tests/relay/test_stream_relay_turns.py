@@ -11,7 +11,7 @@ from annotated_shadowsocks.relay.stream_relay import Plain, StreamRelay
 from annotated_shadowsocks.testing.loopback import pair
 from annotated_shadowsocks.testing.manual_loop import ManualLoop
 
-BRIEF = 16 * 1024
+BRIEF = 0x3FFF
 WAITING = 200_000
 
 
@@ -54,6 +54,13 @@ class Room:
         relay.start()
         return ends[1], relay, ends[3]
 
+    def talk(self, messages: int) -> None:
+        """Somebody else says a few octets, so many times."""
+        talker, other, _ = self.relayed(Plain())
+        for _ in range(messages):
+            talker.sendall(bytes(64))
+            other.near.pump()
+
     def turn(self) -> list[int]:
         """What the full flow reads in one turn."""
         self.sizes.read.clear()
@@ -81,17 +88,21 @@ def test_a_full_flow_alone_takes_all_that_is_there(room: Room) -> None:
 
 
 def test_it_is_brief_where_somebody_else_says_a_few_octets(room: Room) -> None:
-    talker, other, _ = room.relayed(Plain())
-    talker.sendall(bytes(64))
-    other.near.pump()
+    room.talk(10)
     assert room.turn() == [BRIEF]
     # It is still taken for full, and so brief again.
     assert room.turn() == [BRIEF]
 
 
+def test_somebody_elses_request_does_not_make_it_brief(room: Room) -> None:
+    room.talk(2)
+    assert sum(room.turn()) == WAITING
+
+
 def test_few_octets_of_its_own_do_not_make_it_brief(room: Room) -> None:
-    room.target.sendall(bytes(64))
-    room.full.far.pump()
+    for _ in range(10):
+        room.target.sendall(bytes(64))
+        room.full.far.pump()
     assert sum(room.turn()) == WAITING
 
 
@@ -111,9 +122,7 @@ def test_the_last_few_octets_of_a_flow_are_no_such_company(room: Room) -> None:
 
 
 def test_company_is_forgotten(room: Room) -> None:
-    talker, other, _ = room.relayed(Plain())
-    talker.sendall(bytes(64))
-    other.near.pump()
+    room.talk(10)
     room.poller.scratch.brief = 1
     assert room.turn() == [BRIEF]
     assert sum(room.turn()) == WAITING - BRIEF

@@ -45,10 +45,10 @@ _TURN = 2 * Scratch.LARGE
 _SMALL = Scratch.LIMIT - 512
 _LARGE = Scratch.LARGE - 1024
 
-#: Octets whose reader usually gets less are messages of somebody who may wait for the answer; those
-#: of one read of a full flow in such company; and for how many of those the company is remembered.
+#: Who usually says fewer octets than this may be waiting for an answer. A full flow in such company
+#: reads as many as fit one chunk of SIP004, and remembers the company for so many reads.
 _FEW = 2048
-_BRIEF = 16 * 1024
+_BRIEF = 0x3FFF
 _REMEMBERED = 512
 
 
@@ -126,7 +126,7 @@ class Leg:
         self.sock = sock
         self.codec = codec
         self.bulk = False  # more was waiting than a small read takes
-        self.usual = 0  # octets of a read, the last ones weighing most
+        self.usual = _SMALL  # octets of a read, the last ones weighing most
         self.residue = b""
         self.pending: bytes | memoryview = b""
         self.received = 0
@@ -199,7 +199,7 @@ class Leg:
             turn -= count
             filled = held + count
             self.bulk = filled >= min(fill, _SMALL)
-            # The last octets of a full flow's burst are few too, so one read does not decide.
+            # A request is few octets too, and so are the last of a burst: it takes some in a row.
             self.usual = (self.usual + count) // 2
             if self.usual < _FEW:
                 scratch.talker, scratch.brief = id(relay), _REMEMBERED
