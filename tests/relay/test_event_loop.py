@@ -228,6 +228,34 @@ def test_what_a_watcher_asks_of_the_loop_is_done() -> None:
     run(main)
 
 
+def test_what_only_watchers_hear_takes_no_turn_of_the_loop() -> None:
+    loop = RelayEventLoop()
+    (here, there), told, turns = pair(), list[int](), list[float | None]()
+    select = vars(loop)["_selector"].select
+
+    def counted(timeout: float | None = None) -> object:
+        turns.append(timeout)
+        return select(timeout)
+
+    def then(events: int) -> None:
+        here.recv(1)
+        told.append(events)
+        # Each event is of another epoll_wait(2).
+        if len(told) < 5:
+            there.send(b"!")
+        else:
+            loop.stop()
+
+    vars(loop)["_selector"].select = counted
+    loop.poller.watch(here, READ, Watcher(then))
+    there.send(b"!")
+    loop.run_forever()
+    assert (told, turns) == ([READ] * 5, [None])
+    loop.close()
+    here.close()
+    there.close()
+
+
 def test_a_watcher_stops_the_loop() -> None:
     loop = RelayEventLoop()
     here, there = pair()

@@ -1,6 +1,5 @@
 """How a supervisor and its workers end, by signals to all of them and to one."""
 
-import asyncio
 import os
 import signal
 from collections.abc import Iterator
@@ -9,14 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from annotated_shadowsocks.endpoint import Endpoint
 from annotated_shadowsocks.testing.commands import Command, children, is_running
 from annotated_shadowsocks.testing.loops import LOOPS, run_on
+from annotated_shadowsocks.testing.open_tunnels import opened, ping, until_refused
 from annotated_shadowsocks.testing.programs import free_port
 from annotated_shadowsocks.testing.server_harness import (
     NO_NAMES,
     PASSWORD,
-    TunnelClient,
     master_key,
 )
 from annotated_shadowsocks.testing.targets import Target, until
@@ -24,10 +22,6 @@ from annotated_shadowsocks.testing.targets import Target, until
 both_loops = pytest.mark.parametrize("loop_name", LOOPS)
 
 KEY = master_key()
-
-
-def at(port: int) -> Endpoint:
-    return Endpoint("127.0.0.1", port)
 
 
 @contextmanager
@@ -61,27 +55,6 @@ def supervised(folder: Path, loop_name: str, port: int) -> Iterator[Command]:
 async def workers_of(command: Command) -> set[int]:
     await until(lambda: len(children(command.pid)) == 2)
     return children(command.pid)
-
-
-async def ping(client: TunnelClient) -> None:
-    await client.send(b"ping")
-    assert await client.receive() == b"ping"
-
-
-async def opened(port: int, target: Target) -> TunnelClient:
-    client = await TunnelClient(at(port), KEY, target.endpoint).__aenter__()
-    await ping(client)
-    return client
-
-
-async def until_refused(port: int) -> None:
-    async with asyncio.timeout(30):
-        while True:
-            try:
-                async with TunnelClient(at(port), KEY, at(port)):
-                    await asyncio.sleep(0.01)
-            except ConnectionRefusedError:
-                return
 
 
 @both_loops

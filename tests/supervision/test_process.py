@@ -24,11 +24,11 @@ from annotated_shadowsocks.supervision.process import (
 )
 from annotated_shadowsocks.testing.commands import Command
 from annotated_shadowsocks.testing.loops import LOOPS, run_on
+from annotated_shadowsocks.testing.open_tunnels import at, opened, ping, refuses, until_refused
 from annotated_shadowsocks.testing.programs import free_port
 from annotated_shadowsocks.testing.server_harness import (
     NO_NAMES,
     PASSWORD,
-    TunnelClient,
     exchange,
     master_key,
     open_socks,
@@ -67,36 +67,6 @@ def server(folder: Path, loop_name: str, *ports: int, **changes: object) -> Iter
     with command:
         yield command
     assert not [word for word in TRACES if word in command.output()], command.output()
-
-
-def at(port: int) -> Endpoint:
-    return Endpoint("127.0.0.1", port)
-
-
-async def ping(client: TunnelClient, payload: bytes = b"ping") -> None:
-    await client.send(payload)
-    assert await client.receive() == payload
-
-
-async def opened(port: int, target: Target) -> TunnelClient:
-    """A connection through ``port`` that works."""
-    client = await TunnelClient(at(port), KEY, target.endpoint).__aenter__()
-    await ping(client)
-    return client
-
-
-async def refuses(port: int) -> bool:
-    try:
-        async with TunnelClient(at(port), KEY, at(port)):
-            return False
-    except ConnectionRefusedError:
-        return True
-
-
-async def until_refused(port: int) -> None:
-    async with asyncio.timeout(30):
-        while not await refuses(port):
-            await asyncio.sleep(0.01)
 
 
 @both_loops

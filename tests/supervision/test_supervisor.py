@@ -23,6 +23,7 @@ from annotated_shadowsocks.supervision.supervisor import Supervisor
 from annotated_shadowsocks.system import entropy
 from annotated_shadowsocks.testing.commands import Command, children, is_running
 from annotated_shadowsocks.testing.loops import LOOPS, run_on
+from annotated_shadowsocks.testing.open_tunnels import at, opened, ping, until_refused
 from annotated_shadowsocks.testing.probes import End, Probe, Reaction, When, reactions
 from annotated_shadowsocks.testing.programs import free_port
 from annotated_shadowsocks.testing.server_harness import (
@@ -76,31 +77,6 @@ def server(folder: Path, loop_name: str, *ports: int, **changes: object) -> Iter
 
 def alive(pids: set[int]) -> set[int]:
     return set(filter(is_running, pids))
-
-
-def at(port: int) -> Endpoint:
-    return Endpoint("127.0.0.1", port)
-
-
-async def ping(client: TunnelClient, payload: bytes = b"ping") -> None:
-    await client.send(payload)
-    assert await client.receive() == payload
-
-
-async def opened(port: int, target: Target) -> TunnelClient:
-    client = await TunnelClient(at(port), KEY, target.endpoint).__aenter__()
-    await ping(client)
-    return client
-
-
-async def until_refused(port: int) -> None:
-    async with asyncio.timeout(30):
-        while True:
-            try:
-                async with TunnelClient(at(port), KEY, at(port)):
-                    await asyncio.sleep(0.01)
-            except ConnectionRefusedError:
-                return
 
 
 async def workers_of(command: Command, count: int = 2, but: Set[int] = frozenset()) -> set[int]:

@@ -48,16 +48,14 @@ def _links(sources: Sources, section: Section) -> list[ServerUri]:
     chained = method.startswith("2022-")
     found = []
     for endpoint, password in logins(sources, section, chained or users is None):
-        holders = {remarks: password.reveal()}
+        holders = [(remarks, password.reveal())]
         if users is not None:
             before = f"{password.reveal()}:" if chained else ""
-            holders = {
-                " ".join(filter(None, (remarks, user.name))): before + user.password.reveal()
+            holders = [
+                (" ".join(filter(None, (remarks, user.name))), before + user.password.reveal())
                 for user in users
-            }
-        found += [
-            ServerUri(method, secret, endpoint, plugin, tag) for tag, secret in holders.items()
-        ]
+            ]
+        found += [ServerUri(method, secret, endpoint, plugin, tag) for tag, secret in holders]
     return found
 
 
